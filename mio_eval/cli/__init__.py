@@ -1,0 +1,5 @@
+"""The command line. Each command is a short file; heavy imports happen inside commands."""
+
+from .app import main
+
+__all__ = ["main"]

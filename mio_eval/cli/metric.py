@@ -1,0 +1,53 @@
+"""`mio-eval metric`: score a file of predictions against a file of references, without a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("metric")(metric)
+
+
+def metric(
+    name: Annotated[str, typer.Argument(help="Metric; an unknown name lists the known ones")],
+    predictions: Annotated[Path, typer.Option(help='JSONL: {"id": …, "text": …}')],
+    references: Annotated[Path, typer.Option(help='JSONL: {"id": …, "references": […]}')],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Metric setting: key=value")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object")] = False,
+    per_sample: Annotated[
+        bool, typer.Option("--per-sample", help="With --json: the value of each sample")
+    ] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Count missing predictions as failed samples")
+    ] = False,
+) -> int:
+    """Score predictions with one metric. The references are the whole split."""
+    from ..jsonio import dumps
+    from ..score_files import score_files
+
+    result = score_files(
+        name, predictions, references, settings(set_ or ()), allow_partial=allow_partial
+    )
+    if as_json:
+        typer.echo(dumps(result.to_json(per_sample)))
+    else:
+        score = result.score
+        value = "no value" if score.value is None else f"{score.value:.2f}"
+        interval = (
+            "" if score.ci_low is None else f"  95 % [{score.ci_low:.2f}, {score.ci_high:.2f}]"
+        )
+        unit = f" {score.unit}" if score.unit else ""
+        typer.echo(f"{name} {value}{unit}{interval}  scored {score.n_scored}/{score.n_expected}")
+        if score.note:
+            typer.echo(f"note: {score.note}")
+        typer.echo(score.signature)
+    return 4 if result.score.n_failed or result.score.value is None else 0

@@ -1,0 +1,50 @@
+"""`mio-eval models ls | show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="List model backends, or show one.", no_args_is_help=True)
+    group.command("ls")(ls)
+    group.command("show")(show)
+    app.add_typer(group, name="models")
+
+
+def ls() -> None:
+    """List every model backend, plug-ins included."""
+    from ..models import MODELS, model_names
+    from .text import print_rows
+
+    rows = [(name, MODELS[name].summary if name in MODELS else "plug-in") for name in model_names()]
+    print_rows(("model", "what"), rows)
+
+
+def show(name: Annotated[str, typer.Argument(help="Model backend")]) -> None:
+    """Show a model backend: what it can do and which arguments it takes."""
+    from ..errors import unknown
+    from ..models import MODELS, model_names
+
+    if name not in model_names():
+        raise unknown("model", name, model_names())
+    if name not in MODELS:
+        typer.echo(f"{name}  (plug-in; its own documentation says what it takes)")
+        return
+    entry = MODELS[name]
+    typer.echo(f"{entry.name}: {entry.summary}")
+    for line in entry.can:
+        typer.echo(f"  {line}")
+    for argument, meaning in (entry.arguments or {}).items():
+        typer.echo(f"  --model-args {argument}=…  {meaning}")
+    if name == "starter":
+        from ..models.starter.assets import ASSETS
+
+        for asset in ASSETS.values():
+            typer.echo(
+                f"  weights: {asset.what}, from {asset.package} {asset.version}, "
+                f"{asset.size_mb:g} MB, {asset.licence}"
+            )

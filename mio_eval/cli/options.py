@@ -1,0 +1,33 @@
+"""Reading option values that are lists or key=value pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import UsageError
+
+
+def comma_list(text: str) -> tuple[str, ...]:
+    """Split `a,b,c`, dropping blanks."""
+    return tuple(filter(None, (item.strip() for item in text.split(","))))
+
+
+def key_values(text: str, option: str) -> dict[str, str]:
+    """Read `key=value,key=value`. A comma inside a value cannot be written."""
+    pairs: dict[str, str] = {}
+    for item in comma_list(text):
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option} {item!r}: expected key=value, separated by commas")
+        if key in pairs:
+            raise UsageError(f"{option}: {key} is given twice")
+        pairs[key] = value
+    return pairs
+
+
+def settings(values: Iterable[str]) -> dict[str, str]:
+    """Read repeated `--set key=value` options."""
+    pairs: dict[str, str] = {}
+    for value in values:
+        pairs.update(key_values(value, "--set"))
+    return pairs

@@ -1,0 +1,15 @@
+"""Plain aligned columns, for lists that are also read by other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a header and rows in columns as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())

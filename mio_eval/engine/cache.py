@@ -1,0 +1,88 @@
+"""Finished responses, found again by content: one SQLite database (WAL) beside the runs.
+
+The journal is the truth of one run; this store is what lets another run with the same model find
+a response. Why SQLite and not the journals themselves: docs/decisions/0002-response-cache.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import RunError
+from ..jsonio import dumps
+from ..types import Json
+
+DATABASE = "responses.sqlite"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, value TEXT) WITHOUT ROWID"
+
+
+class ResponseCache:
+    """Maps content keys to recorded outputs. Safe for several processes at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.media = folder / "media"
+        self.media.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(folder / DATABASE, timeout=60, isolation_level=None)
+        try:
+            # WAL with NORMAL never loses a committed row to a killed process.
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from error
+
+    def get(self, key: str) -> Json | None:
+        """Return what was recorded under a key, or None."""
+        try:
+            row = self._database.execute(
+                "SELECT value FROM responses WHERE key = ?", (bytes.fromhex(key),)
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from error
+        if row is None:
+            return None
+        value = json.loads(row[0])
+        output = value["output"]
+        for modality in ("image", "audio", "video"):
+            if modality in output and not (self.folder / output[modality]).is_file():
+                return None  # the medium was deleted: the response must be made again
+        return value
+
+    def put(self, key: str, value: Json) -> None:
+        """Record an output under a key; an earlier record stays."""
+        try:
+            self._database.execute(
+                "INSERT OR IGNORE INTO responses VALUES (?, ?)", (bytes.fromhex(key), dumps(value))
+            )
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _error(self, error: sqlite3.DatabaseError) -> RunError:
+        return RunError(
+            f"response cache {self.folder / DATABASE}: {error}. Everything finished is kept; "
+            "free space or move the file away, then run the same command again"
+        )
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file at `target`, by hard link where the file system can, unless it is there."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if isinstance(error, FileExistsError):
+                raise
+            shutil.copyfile(source, target)

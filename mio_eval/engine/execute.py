@@ -1,0 +1,124 @@
+"""Runs a backend on batches in a worker thread, so that a hanging model cannot hang the run."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import MioEvalError, RunError
+from ..models.base import Backend, describe
+from ..types import Failure, Request, Response
+
+MAX_HANGS = 3  # batches in a row without an answer in time, after which the run is given up
+_END = object()
+
+
+@dataclass(slots=True)
+class _Batch:
+    requests: Sequence[Request]
+    results: queue.SimpleQueue[Any]
+
+
+class Executor:
+    """Answers batches with one backend. Every request gets exactly one response.
+
+    Args:
+        backend: the model.
+        timeout: seconds without any response after which the rest of a batch has failed.
+    """
+
+    def __init__(self, backend: Backend, timeout: float) -> None:
+        self._backend = backend
+        self._timeout = timeout
+        self._hangs = 0
+        self._names = itertools.count(1)
+        self._work: queue.SimpleQueue[_Batch | None] | None = None
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """Yield one response a request, as they come.
+
+        A request the backend did not answer, answered twice, or answered with another modality
+        than asked comes back as a failure. Raises RunError when the backend hangs for good.
+        """
+        waiting = {request.sample_id: request for request in requests}
+        batch = _Batch(requests, queue.SimpleQueue())
+        self._worker().put(batch)
+        while True:
+            try:
+                item = batch.results.get(timeout=self._timeout)
+            except queue.Empty:
+                self._work = None  # the thread is lost; a new one takes the next batch
+                self._hangs += 1
+                message = f"no answer within {self._timeout:g} s (--timeout)"
+                for sample_id in waiting:
+                    yield _failed(sample_id, "TimeoutError", message)
+                if self._hangs >= MAX_HANGS:
+                    raise RunError(
+                        f"the model did not answer {MAX_HANGS} batches in a row {message}; "
+                        "the run stops here, and everything finished is kept"
+                    ) from None
+                return
+            if item is _END:
+                break
+            if isinstance(item, MioEvalError):
+                raise item
+            if isinstance(item, Failure):
+                for sample_id in waiting:
+                    yield Response(sample_id, failure=item)
+                return
+            self._hangs = 0
+            request = waiting.pop(item.sample_id, None)
+            if request is not None:
+                yield _checked(item, request)
+        for sample_id in waiting:
+            yield _failed(sample_id, "NoResponse", "the model gave no response to this request")
+
+    def close(self) -> None:
+        """Let the worker thread end."""
+        if self._work is not None:
+            self._work.put(None)
+            self._work = None
+
+    def _worker(self) -> queue.SimpleQueue[_Batch | None]:
+        if self._work is None:
+            self._work = queue.SimpleQueue()
+            name = f"mio-eval-model-{next(self._names)}"
+            threading.Thread(target=self._serve, args=(self._work,), name=name, daemon=True).start()
+        return self._work
+
+    def _serve(self, work: queue.SimpleQueue[_Batch | None]) -> None:
+        while (batch := work.get()) is not None:
+            put = batch.results.put
+            try:
+                for response in self._backend.generate(batch.requests):
+                    put(response)
+            except MioEvalError as error:
+                put(error)
+            # The boundary of a batch: what the backend raises fails the samples it left open.
+            except Exception as error:
+                put(describe(error))
+            else:
+                put(_END)
+
+
+def _failed(sample_id: str, kind: str, message: str) -> Response:
+    return Response(sample_id, failure=Failure("generate", kind, message))
+
+
+def _checked(response: Response, request: Request) -> Response:
+    """Turn a response that is not what was asked for into a failure."""
+    if response.failure is not None:
+        return response
+    if response.output is None:
+        return _failed(request.sample_id, "NoOutput", "the model returned neither output nor error")
+    if response.output.modality != request.want:
+        return _failed(
+            request.sample_id,
+            "WrongModality",
+            f"asked for {request.want}, got {response.output.modality}",
+        )
+    return response

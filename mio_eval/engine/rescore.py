@@ -1,0 +1,63 @@
+"""Scores a finished run again from what it stored: no model, no data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import UsageError
+from ..metrics import get_metric
+from ..metrics.base import Metric
+from ..tasks import get_task
+from ..types import Json
+from .annotate import annotate_task
+from .plan import build_metrics, check_settings, parse_setting
+from .progress import Progress
+from .run import close_run, record_scores
+from .rundir import RunDirectory
+from .score import score_task
+
+
+def rescore(path: Path, settings: tuple[str, ...], progress: Progress) -> Json:
+    """Run the offline stages of a run again and write its run.json; returns its content.
+
+    Settings given replace those the run was scored with. Raises UsageError for a run that never
+    finished generating.
+    """
+    run = RunDirectory(path)
+    run.lock()
+    try:
+        data = run.read()
+        if unfinished := [name for name in data["tasks"] if name not in data["data"]]:
+            raise UsageError(
+                f"{path}: task {unfinished[0]} was not generated to the end; "
+                f"go on with: mio-eval run --resume {path}"
+            )
+        chosen = [parse_setting(text) for text in settings]
+        check_settings(chosen, {m for facts in data["tasks"].values() for m in facts["metrics"]})
+        for name, facts in data["tasks"].items():
+            metrics, absent = _metrics(name, facts, chosen)
+            folder = run.task(facts["directory"])
+            judges = sorted({judge for metric in metrics for judge in metric.annotators})
+            annotate_task(folder, judges, progress)
+            facts["metrics"] = {metric.name: dict(metric.settings) for metric in metrics}
+            facts["absent"] = absent
+            record_scores(data, name, score_task(folder, metrics, facts["primary"]))
+        close_run(run, data)
+        return data
+    finally:
+        run.unlock()
+
+
+def _metrics(
+    name: str, facts: Json, settings: list[tuple[str, str, str]]
+) -> tuple[list[Metric], dict[str, str]]:
+    """Build the metrics a task was scored with, and those that were absent then but run now."""
+    recorded = [(m, k, v) for m, options in facts["metrics"].items() for k, v in options.items()]
+    try:
+        metrics, absent = build_metrics(get_task(name), [*recorded, *settings])
+    except UsageError:
+        if settings:
+            raise
+        # The task file is gone: the recorded metrics can still be computed.
+        return [get_metric(m, **options) for m, options in facts["metrics"].items()], {}
+    return list(metrics), absent

@@ -1,0 +1,275 @@
+"""Runs a plan: generate → annotate → score → report, resumable at every point."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..errors import MioEvalError, RunError, UsageError
+from ..stats import SEED
+from ..types import Json
+from .annotate import annotate_task
+from .cache import ResponseCache
+from .environment import git_state, hardware, package_versions
+from .generate import Generator
+from .plan import Options, Plan, TaskPlan, make_plan, too_many_failures
+from .progress import Progress, Silent
+from .rundir import SCHEMA_VERSION, RunDirectory, runs_in
+from .score import TaskScores, score_json, score_task, write_references
+
+CACHE_FOLDER = ".cache"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to."""
+
+    path: Path
+    data: Json
+    """run.json as written."""
+
+    @property
+    def scores(self) -> dict[str, dict[str, Json]]:
+        """Task → metric → score."""
+        results: dict[str, dict[str, Json]] = self.data["results"]
+        return results
+
+    @property
+    def failed(self) -> bool:
+        """True when more samples failed than --max-failures allows, or a score is missing."""
+        return bool(self.data["status"] != "complete")
+
+
+def evaluate(
+    options: Options, progress: Progress | None = None, argv: Sequence[str] | None = None
+) -> RunResult:
+    """Run tasks with a model and score them; an unfinished run with the same plan is continued.
+
+    Raises UsageError before anything is generated when the plan cannot work, RunError when the
+    run cannot go on; whatever was finished is kept and found again.
+    """
+    progress = progress or Silent()
+    plan = make_plan(options)
+    try:
+        run, fresh = _find_or_create(plan, progress)
+        return _execute(plan, run, progress, argv, started_before=not fresh)
+    finally:
+        plan.backend.close()
+
+
+def resume(path: Path, overrides: dict[str, Json], progress: Progress | None = None) -> RunResult:
+    """Continue the run in `path` with the options it was started with.
+
+    `overrides` may change how it runs (batch size, timeout, …), not what it measures.
+    """
+    progress = progress or Silent()
+    run = RunDirectory(path)
+    data = run.read()
+    recorded = dict(data["options"])
+    for name in ("tasks", "metric_settings"):
+        recorded[name] = tuple(recorded[name])
+    options = Options(**{**recorded, **overrides, "out": str(path.parent)})
+    plan = make_plan(options)
+    try:
+        if plan.identity != data["plan"]:
+            raise UsageError(
+                f"{path} cannot be continued: the model, a task file or the data options changed "
+                "since it was started; start a new run (finished responses are found in the cache)"
+            )
+        run.lock()
+        return _execute(plan, run, progress, None, started_before=True)
+    finally:
+        plan.backend.close()
+
+
+def _find_or_create(plan: Plan, progress: Progress) -> tuple[RunDirectory, bool]:
+    """Continue the newest unfinished run of the same plan, else make a new one."""
+    runs = Path(plan.options.out)
+    for run in runs_in(runs):
+        try:
+            data = run.read()
+        except UsageError:
+            continue  # a run of another version; leave it alone
+        if data["plan"] == plan.identity and data["status"] != "complete":
+            run.lock()
+            progress.message(f"continuing {run.path}")
+            return run, False
+    return RunDirectory.create(runs, plan.backend.identity().name), True
+
+
+def _execute(
+    plan: Plan,
+    run: RunDirectory,
+    progress: Progress,
+    argv: Sequence[str] | None,
+    *,
+    started_before: bool,
+) -> RunResult:
+    data = _describe(plan, argv)
+    if started_before:
+        old = run.read()
+        data["started"], data["command"] = old["started"], old["command"]
+    try:
+        run.write(data)
+        _run_tasks(plan, run, data, progress)
+        close_run(run, data)
+        return RunResult(run.path, data)
+    except (KeyboardInterrupt, MioEvalError, OSError) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        _write_failed(run, data, reason)
+        if isinstance(error, KeyboardInterrupt):
+            raise InterruptedRunError(run.path) from error
+        if isinstance(error, OSError):
+            raise RunError(
+                f"{run.path}: {error.strerror or error}. Everything finished is kept; "
+                f"go on with: mio-eval run --resume {run.path}"
+            ) from error
+        raise
+    finally:
+        run.unlock()
+
+
+class InterruptedRunError(RunError):
+    """The user stopped the run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"stopped. Everything finished is kept; go on with: mio-eval run --resume {path}"
+        )
+        self.path = path
+
+
+def _run_tasks(plan: Plan, run: RunDirectory, data: Json, progress: Progress) -> None:
+    plan.backend.say = progress.message
+    cache = None
+    if plan.options.cache:
+        cache = ResponseCache(Path(plan.options.out) / CACHE_FOLDER)
+    generator = Generator(
+        run, plan.backend, cache, progress, plan.options.batch_size, plan.options.timeout
+    )
+    try:
+        for task in plan.tasks:
+            start = time.perf_counter()
+            plan.backend.load(task.task.file.inputs, task.task.file.output)
+            loaded = time.perf_counter()
+            counts = generator(task)
+            generated = time.perf_counter()
+            scores = annotate_and_score(task, run, progress)
+            data["tasks"][task.task.name]["n_cached"] = counts.cached
+            data["data"][task.task.name] = _describe_data(task)
+            data["timings"][task.task.name] = {
+                "load": loaded - start,
+                "generate": generated - loaded,
+                "score": time.perf_counter() - generated,
+            }
+            record_scores(data, task.task.name, scores)
+            run.write(data)
+    finally:
+        generator.close()
+        if cache is not None:
+            cache.close()
+
+
+def annotate_and_score(task: TaskPlan, run: RunDirectory, progress: Progress) -> TaskScores:
+    """Run the offline stages of a task: judges, statistics, scores."""
+    folder = run.task(task.task.directory)
+    judges = sorted({name for metric in task.metrics for name in metric.annotators})
+    annotate_task(folder, judges, progress)
+    if any(metric.needs_split for metric in task.metrics):
+        write_references(folder, ((s.id, s.references) for s in task.source))
+    return score_task(folder, task.metrics, task.task.file.primary)
+
+
+def record_scores(data: Json, name: str, scores: TaskScores) -> None:
+    """Put a task's scores and its data fingerprint into run.json's data."""
+    data["results"][name] = {m: score_json(score) for m, score in scores.scores.items()}
+    data["tasks"][name].update(n_failed=scores.tally.failed, failures=scores.tally.stages)
+    data["data"][name].update(n=scores.tally.expected, sha256=scores.fingerprint)
+
+
+def _describe(plan: Plan, argv: Sequence[str] | None) -> Json:
+    """Build run.json as it stands at the start."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": "running",
+        "reason": None,
+        "command": list(argv if argv is not None else sys.argv),
+        "started": _now(),
+        "ended": None,
+        "plan": plan.identity,
+        "options": {**asdict(plan.options), "model_args": dict(plan.options.model_args)},
+        "model": plan.backend.identity().to_json(),
+        "tasks": {
+            task.task.name: {
+                "version": task.task.file.version,
+                "sha256": task.task.sha256,
+                "directory": task.task.directory,
+                "split": task.task.split,
+                "prompt_style": task.style,
+                "prompt": task.task.prompt(task.style),
+                "separator": task.separator,
+                "generation": dict(task.settings),
+                "metrics": {metric.name: dict(metric.settings) for metric in task.metrics},
+                "primary": task.task.file.primary,
+                "absent": dict(task.absent),
+            }
+            for task in plan.tasks
+        },
+        "data": {},
+        "seeds": {"generation": plan.options.seed, "bootstrap": SEED},
+        "packages": package_versions(),
+        "git": git_state(),
+        "hardware": hardware(),
+        "timings": {},
+        "results": {},
+        "files": {},
+    }
+
+
+def _describe_data(task: TaskPlan) -> Json:
+    source = task.source
+    return {
+        "mode": source.mode,
+        "reader": source.reader,
+        "revision": source.revision,
+        "split": "sample" if source.mode == "sample" else task.task.split,
+        "split_expected": source.expected,
+        "limit": task.limit,
+    }
+
+
+def close_run(run: RunDirectory, data: Json) -> None:
+    """Decide the status, hash the files, write run.json for good."""
+    reasons = []
+    allowed = data["options"]["max_failures"]
+    for name, scores in data["results"].items():
+        for metric, score in scores.items():
+            if score["value"] is None:
+                reasons.append(f"{name}: no value for {metric} ({score['note']})")
+        failed = max(score["n_failed"] for score in scores.values())
+        expected = data["data"][name]["n"]
+        if too_many_failures(failed, expected, allowed):
+            reasons.append(
+                f"{name}: {failed} of {expected} samples failed, --max-failures allows {allowed}"
+            )
+    data["status"] = "failed" if reasons else "complete"
+    data["reason"] = "; ".join(reasons) or None
+    data["ended"] = _now()
+    data["files"] = run.hash_files()
+    run.write(data)
+
+
+def _write_failed(run: RunDirectory, data: Json, reason: str) -> None:
+    data.update(status="failed", reason=reason, ended=_now())
+    try:
+        run.write(data)
+    except RunError:
+        return  # the disk is full: the running run.json stays, which also means "not complete"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,80 @@
+"""Decodes images and sounds, strictly: what is damaged or empty is an error, not half an input."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import UsageError
+from ..types import Media
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import PIL.Image
+
+MAX_PIXELS = 100_000_000  # a larger image is refused: it would take over 300 MB once decoded
+MAX_AUDIO_SECONDS = 4 * 3600
+
+
+class DecodeError(Exception):
+    """The bytes of a medium are damaged, empty, or over a limit."""
+
+
+def load_image(media: Media) -> PIL.Image.Image:
+    """Decode an image as RGB, upright (EXIF rotation applied).
+
+    Raises DecodeError for damaged, truncated or over-large images, OSError for a missing file.
+    """
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise UsageError("decoding images needs Pillow: pip install 'mio-eval[image]'") from error
+    data = media.read()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MAX_PIXELS:
+                raise DecodeError(f"{media.name}: {image.width}×{image.height} pixels is too large")
+            image.load()
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except DecodeError:
+        raise
+    # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for damaged files.
+    except Exception as error:
+        raise DecodeError(f"{media.name}: cannot decode image: {error}") from error
+
+
+def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
+    """Decode a sound as mono float32 at `rate` Hz, shape (samples,), range about −1 to 1.
+
+    Channels are averaged; resampling is soxr's high quality. Raises DecodeError for damaged,
+    truncated, empty or over-long sounds, OSError for a missing file.
+    """
+    try:
+        import numpy as np
+        import soundfile
+        import soxr
+    except ImportError as error:
+        raise UsageError("decoding audio needs: pip install 'mio-eval[speech]'") from error
+    stream: BinaryIO = io.BytesIO(media.read())
+    try:
+        with soundfile.SoundFile(stream) as file:
+            if file.frames > MAX_AUDIO_SECONDS * file.samplerate:
+                hours = file.frames / file.samplerate / 3600
+                raise DecodeError(f"{media.name}: {hours:.1f} hours of audio is too long")
+            wave = file.read(dtype="float32", always_2d=True)
+            source_rate, expected = file.samplerate, file.frames
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise DecodeError(f"{media.name}: cannot decode audio: {error}") from error
+    # libsndfile gives what it could read of a truncated file, without an error.
+    if len(wave) != expected:
+        raise DecodeError(f"{media.name}: truncated, {len(wave)} of {expected} frames")
+    if not len(wave):
+        raise DecodeError(f"{media.name}: no samples")
+    mono = wave.mean(axis=1, dtype=np.float32)
+    if source_rate != rate:
+        mono = soxr.resample(mono, source_rate, rate, quality="HQ")
+    return np.ascontiguousarray(mono, dtype=np.float32)

@@ -1,0 +1,51 @@
+"""Metrics, found by name. A metric's module is imported only when the metric is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from ..errors import unknown
+
+if TYPE_CHECKING:
+    from .base import Metric
+
+ENTRY_POINTS = "mio_eval.metrics"
+
+METRICS = {
+    "cider": "captioning:Cider",
+    "bleu1": "captioning:Bleu1",
+    "bleu2": "captioning:Bleu2",
+    "bleu3": "captioning:Bleu3",
+    "bleu4": "captioning:Bleu4",
+    "rouge_l": "captioning:RougeL",
+    "meteor": "captioning_java:Meteor",
+    "spice": "captioning_java:Spice",
+    "wer": "speech:Wer",
+    "wer_utt_mean": "speech:WerUtteranceMean",
+    "cer": "speech:Cer",
+}
+
+
+def metric_names() -> list[str]:
+    """Return the names of all metrics, plug-ins included."""
+    return sorted({*METRICS, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+
+
+def metric_class(name: str) -> type[Metric]:
+    """Return the class of the metric called `name`. Raises UsageError with the nearest names."""
+    loaded: type[Metric]
+    if name in METRICS:
+        module, _, attribute = METRICS[name].partition(":")
+        loaded = getattr(import_module(f".{module}", __package__), attribute)
+        return loaded
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        loaded = entry.load()
+        return loaded
+    raise unknown("metric", name, metric_names())
+
+
+def get_metric(name: str, **settings: Any) -> Metric:
+    """Build the metric called `name` with its settings."""
+    return metric_class(name)(**settings)

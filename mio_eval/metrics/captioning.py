@@ -1,0 +1,148 @@
+"""Caption metrics as pycocoevalcap computes them: CIDEr-D, BLEU-1…4, ROUGE-L, ×100.
+
+The arithmetic is in `cider`, `bleu` and `rouge`; here captions are tokenised and the values
+are put on the scale of published tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
+from .bleu import bleu_from_statistics, bleu_statistics, sentence_bleu
+from .cider import DocumentFrequencies, cider_d, document_frequencies
+from .ptb import TOKENIZER
+from .rouge import rouge_l
+
+TOKENIZER_OPTION = Option(
+    "ptb", ("ptb", "java"), "PTB tokens in pure Python, or by Stanford's Java tokenizer"
+)
+
+
+class CaptionMetric(Metric):
+    """A metric over PTB tokens, which it takes from one of the two tokenizers."""
+
+    unit = "×100"
+    higher_is_better = True
+    counts_references = True
+    options: ClassVar[Mapping[str, Option]] = {"tokenizer": TOKENIZER_OPTION}
+
+    def tokenize(self, captions: Sequence[str]) -> list[list[str]]:
+        """Tokenise captions with the chosen tokenizer."""
+        if self.settings["tokenizer"] == "java":
+            from .ptb_java import java_ptb_tokenize_many
+
+            return java_ptb_tokenize_many(captions)
+        return [ptb_tokenize(caption) for caption in captions]
+
+    def tokens_of(self, items: Sequence[Item]) -> tuple[list[list[str]], list[list[list[str]]]]:
+        """Tokenise the hypotheses and the references of items."""
+        need_references(self.name, items)
+        hypotheses = self.tokenize([item.text for item in items])
+        return hypotheses, self.tokenize_references([item.references for item in items])
+
+    def tokenize_references(self, references: Sequence[tuple[str, ...]]) -> list[list[list[str]]]:
+        """Tokenise each sample's references, in one call for all."""
+        tokens = iter(self.tokenize([caption for group in references for caption in group]))
+        return [[next(tokens) for _ in group] for group in references]
+
+    def keys(self) -> list[tuple[str, str]]:
+        return [("tok", "ptb-java" if self.settings["tokenizer"] == "java" else TOKENIZER)]
+
+
+class Cider(CaptionMetric):
+    """CIDEr-D (Vedantam et al., 2015), document frequencies from the full split's references.
+
+    The value is the mean of per-image scores ×100, so an image's score does not depend on
+    which other images were scored.
+    """
+
+    name = "cider"
+    title = "CIDEr-D"
+    range = (0.0, 1000.0)
+    columns = ("cider_d", "count")
+    needs_split = True
+
+    def __init__(self, **settings: str) -> None:
+        super().__init__(**settings)
+        self._frequencies: DocumentFrequencies | None = None
+
+    def prepare(self, references: Sequence[tuple[str, ...]]) -> None:
+        self._frequencies = document_frequencies(self.tokenize_references(references))
+
+    def statistics(self, items: Sequence[Item]) -> Statistics:
+        hypotheses, references = self.tokens_of(items)
+        if self._frequencies is None:
+            raise RuntimeError("Cider.prepare must see the split's references first")
+        scores = cider_d(hypotheses, references, self._frequencies)
+        return Statistics(np.column_stack([scores, np.ones(len(items))]))
+
+    def score(self, sums: Array) -> Array:
+        return mean_score(sums, 100.0)
+
+    def keys(self) -> list[tuple[str, str]]:
+        return [*super().keys(), ("df", "split")]
+
+
+class _Bleu(CaptionMetric):
+    """Corpus BLEU (Papineni et al., 2002) with the closest reference length, ×100."""
+
+    range = (0.0, 100.0)
+    columns = (
+        *("hyp_len", "ref_len", "guess1", "guess2", "guess3", "guess4"),
+        *("correct1", "correct2", "correct3", "correct4"),
+    )
+    order: int
+
+    def statistics(self, items: Sequence[Item]) -> Statistics:
+        hypotheses, references = self.tokens_of(items)
+        return Statistics(bleu_statistics(hypotheses, references).astype(np.float64))
+
+    def score(self, sums: Array) -> Array:
+        return 100.0 * bleu_from_statistics(sums, self.order)
+
+    def per_sample(self, values: Array) -> Array:
+        return 100.0 * sentence_bleu(values, self.order)
+
+
+class Bleu1(_Bleu):
+    """BLEU-1."""
+
+    name, title, order = "bleu1", "BLEU-1", 1
+
+
+class Bleu2(_Bleu):
+    """BLEU-2."""
+
+    name, title, order = "bleu2", "BLEU-2", 2
+
+
+class Bleu3(_Bleu):
+    """BLEU-3."""
+
+    name, title, order = "bleu3", "BLEU-3", 3
+
+
+class Bleu4(_Bleu):
+    """BLEU-4."""
+
+    name, title, order = "bleu4", "BLEU-4", 4
+
+
+class RougeL(CaptionMetric):
+    """ROUGE-L (Lin, 2004) with β = 1.2, as COCO's caption evaluation defines it, ×100."""
+
+    name = "rouge_l"
+    title = "ROUGE-L"
+    range = (0.0, 100.0)
+    columns = ("rouge_l", "count")
+
+    def statistics(self, items: Sequence[Item]) -> Statistics:
+        hypotheses, references = self.tokens_of(items)
+        return Statistics(np.column_stack([rouge_l(hypotheses, references), np.ones(len(items))]))
+
+    def score(self, sums: Array) -> Array:
+        return mean_score(sums, 100.0)

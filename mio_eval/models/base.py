@@ -1,0 +1,90 @@
+"""The contract of a model backend, and the per-sample boundary every simple backend shares."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from ..media.decode import DecodeError
+from ..types import Capability, Failure, Json, Modality, Part, Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What makes two models the same: everything that may change an answer."""
+
+    backend: str
+    name: str
+    version: str
+    revision: str = ""
+    dtype: str = ""
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        """Return the identity for run.json and content keys."""
+        return asdict(self)
+
+
+class Backend(ABC):
+    """A model. Implement `identity` and either `generate` or `answer`."""
+
+    name: str
+    capabilities: frozenset[Capability]
+    prompt_styles: tuple[str, ...] = ()
+    """Prompt styles the model prefers, best first; `plain` is always tried last."""
+    reads_media = True
+    """False for backends that answer without opening the sample's media."""
+    by_sample = False
+    """True for backends that answer by sample id; their responses are not shared by content."""
+    allow_partial = False
+    """For `by_sample` backends: a sample without an answer is a failed sample, not an error."""
+    say: Callable[[str], None] = staticmethod(lambda text: None)
+    """Takes lines worth showing, such as what is being fetched."""
+
+    def can(self, inputs: Sequence[Modality], output: Modality) -> bool:
+        """Tell whether the model turns these inputs into this output."""
+        return any(capability.covers(inputs, output) for capability in self.capabilities)
+
+    @abstractmethod
+    def identity(self) -> ModelIdentity:
+        """Name the model exactly."""
+
+    def preflight(self, known: Collection[str], wanted: Collection[str]) -> None:
+        """Check sample ids before the first request (called for `by_sample` backends).
+
+        `known` are the ids of all splits to run, `wanted` those that --limit leaves.
+        Raises UsageError.
+        """
+
+    def load(self, inputs: Sequence[Modality], output: Modality) -> None:
+        """Load what a task with these modalities needs. Raises UsageError when it cannot be had."""
+
+    def answer(self, request: Request) -> Part:
+        """Answer one request. Any exception fails that sample alone."""
+        raise TypeError(f"backend {self.name} implements neither generate nor answer")
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """Answer requests, in any order, each once, as they finish."""
+        for request in requests:
+            start = time.perf_counter()
+            try:
+                output = self.answer(request)
+            # The per-sample boundary: whatever one sample does, the others are answered.
+            except Exception as error:
+                yield Response(request.sample_id, failure=describe(error))
+                continue
+            yield Response(request.sample_id, output, seconds=time.perf_counter() - start)
+
+    def close(self) -> None:
+        """Free what the model holds."""
+
+
+def describe(error: Exception) -> Failure:
+    """Put an exception of one sample under the stage it belongs to."""
+    if isinstance(error, DecodeError):
+        return Failure.of("decode", error)
+    if isinstance(error, FileNotFoundError):
+        return Failure.of("data", error)
+    return Failure.of("generate", error)

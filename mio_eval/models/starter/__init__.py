@@ -1,0 +1,1 @@
+"""The starter models: small real pretrained models that come inside ordinary packages."""

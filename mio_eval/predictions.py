@@ -1,0 +1,136 @@
+"""Files of predictions and references, as DESIGN section 4 fixes them, with errors by line and id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import UsageError
+from .jsonio import clean_text
+from .types import MODALITIES, Json, Modality
+
+_SHOWN = 5  # ids named in an error
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One line of a predictions file: text, or the path of a medium relative to the file."""
+
+    modality: Modality
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One line of a references file."""
+
+    references: tuple[str, ...]
+    cluster: str
+
+
+def read_predictions(path: Path) -> dict[str, Prediction]:
+    """Read `{"id": …, "text"|"image"|"audio"|"video": …}` lines, keyed by id.
+
+    Raises UsageError for a malformed line and for duplicate ids (the first five are named).
+    """
+    found: dict[str, Prediction] = {}
+    duplicates: list[str] = []
+    for number, row in _lines(path):
+        given = [modality for modality in MODALITIES if modality in row]
+        if len(given) != 1 or not isinstance(row[given[0]], str):
+            raise UsageError(
+                f"{path} line {number}: expected one of {', '.join(MODALITIES)} with a string, "
+                f"got keys {', '.join(sorted(row))}"
+            )
+        modality = given[0]
+        if row["id"] in found:
+            duplicates.append(row["id"])
+        value = clean_text(row[modality])
+        if modality != "text":
+            _check_relative(path, number, value)
+        found[row["id"]] = Prediction(modality, value)
+    if duplicates:
+        raise UsageError(f"{path}: duplicate {_ids(duplicates)}; give each id once")
+    return found
+
+
+def read_references(path: Path) -> dict[str, Reference]:
+    """Read `{"id": …, "references": […], "cluster"?: …}` lines, keyed by id."""
+    found: dict[str, Reference] = {}
+    duplicates: list[str] = []
+    for number, row in _lines(path):
+        references = row.get("references")
+        if (
+            not isinstance(references, list)
+            or not references
+            or not all(isinstance(text, str) for text in references)
+        ):
+            raise UsageError(
+                f'{path} line {number}: expected "references": a list of one or more strings'
+            )
+        if row["id"] in found:
+            duplicates.append(row["id"])
+        cluster = row.get("cluster", row["id"])
+        found[row["id"]] = Reference(tuple(map(clean_text, references)), str(cluster))
+    if duplicates:
+        raise UsageError(f"{path}: duplicate {_ids(duplicates)}; give each id once")
+    return found
+
+
+def check_ids(
+    path: Path,
+    given: Mapping[str, object],
+    known: Collection[str],
+    wanted: Collection[str],
+    *,
+    allow_partial: bool = False,
+) -> None:
+    """Refuse predictions for unknown samples, and missing wanted ones unless `allow_partial`.
+
+    Raises UsageError naming the first five ids.
+    """
+    known = set(known)
+    if extra := [sample_id for sample_id in given if sample_id not in known]:
+        raise UsageError(
+            f"{path}: unknown {_ids(extra)}; the data has no such sample (check the task and split)"
+        )
+    if not allow_partial and (missing := [i for i in wanted if i not in given]):
+        raise UsageError(
+            f"{path}: missing {_ids(missing)}; predict every sample, or pass --allow-partial to "
+            "count missing ones as failed"
+        )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    raise UsageError(f"{path} line {number}: not JSON ({error})") from error
+                if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+                    raise UsageError(
+                        f'{path} line {number}: expected an object with "id": a string'
+                    )
+                yield number, row
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _check_relative(path: Path, number: int, value: str) -> None:
+    target = Path(value)
+    if target.is_absolute() or ".." in target.parts:
+        raise UsageError(
+            f"{path} line {number}: {value!r} must be a path inside the file's folder, without '..'"
+        )
+
+
+def _ids(ids: list[str]) -> str:
+    shown = ", ".join(repr(i) for i in ids[:_SHOWN])
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"id{'s' if len(ids) > 1 else ''} {shown}{more}"

@@ -1,0 +1,75 @@
+"""Writes a run's tables as Markdown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..jsonio import write_atomic
+from ..types import Json
+from .tables import TaskTable, task_tables, verdict
+
+REPORT = "report.md"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+
+
+def write_report(path: Path, data: Json) -> Path:
+    """Write report.md into a run directory and return its path."""
+    target = path / REPORT
+    write_atomic(target, [markdown(path, data).encode()])
+    return target
+
+
+def markdown(path: Path, data: Json) -> str:
+    """Return a run's report as Markdown."""
+    blocks = [
+        f"# mio-eval: {escape(data['model']['name'])}",
+        escape(verdict(Path(path.name), data)),
+    ]
+    for table in task_tables(data):
+        blocks += _task_blocks(table)
+    blocks.append(_made_with(data))
+    return "\n\n".join(blocks) + "\n"
+
+
+def escape(text: str) -> str:
+    """Make text harmless inside Markdown: no markup, no HTML, one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _task_blocks(task: TaskTable) -> list[str]:
+    blocks = [f"## {escape(task.name)}", escape(task.title)]
+    blocks += [f"**{escape(flag)}**" for flag in task.flags]
+    header = ["metric", "value", "95 % interval", "scored", "failed"]
+    blocks.append(
+        table(header, [[r.title, r.value, r.interval, r.scored, r.failed] for r in task.rows])
+    )
+    lines = [f"absent: {m}: {reason}" for m, reason in task.absent.items()]
+    lines += [f"failed at {stage}: {count}" for stage, count in task.failures.items()]
+    lines += list(task.notes)
+    if lines:
+        blocks.append("\n".join(f"- {escape(line)}" for line in lines))
+    blocks.append("\n".join(f"- `{row.signature}`" for row in task.rows))
+    if task.published:
+        rows = [[task.own[0], task.own[1], ""]]
+        rows += [[row.model, f"{row.value:g}", row.split] for row in task.published]
+        blocks.append(escape(task.published_title))
+        blocks.append(table(["model", task.published[0].metric, "split, as published"], rows))
+    return blocks
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table; the first column is left-aligned, the others right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)]]
+    body = [[escape(cell) for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [*lines, *body])
+
+
+def _made_with(data: Json) -> str:
+    packages = data["packages"]
+    git = data.get("git")
+    commit = f", commit {git['commit'][:12]}{' (changed)' if git['dirty'] else ''}" if git else ""
+    return escape(
+        f"mio-eval {packages['mio-eval']}{commit}, Python {packages['python']}, "
+        f"{data['hardware']['processor']}, started {data['started']}, ended {data['ended']}"
+    )

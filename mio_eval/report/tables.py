@@ -1,0 +1,143 @@
+"""The tables of a run, as data: what terminal and Markdown both print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UsageError
+from ..metrics import metric_class
+from ..tasks import get_task
+from ..types import Json
+from .published import PublishedRow, published_rows
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric of a task, formatted."""
+
+    title: str
+    value: str
+    interval: str
+    scored: str
+    failed: str
+    note: str
+    signature: str
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTable:
+    """The table of one task."""
+
+    name: str
+    title: str
+    model: str
+    flags: tuple[str, ...]
+    rows: tuple[MetricRow, ...]
+    absent: dict[str, str]
+    failures: dict[str, int]
+    published: tuple[PublishedRow, ...] = ()
+    published_title: str = ""
+    own: tuple[str, str] = ("", "")
+    """Our row among the published ones: model with its flags, value."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def task_tables(data: Json) -> list[TaskTable]:
+    """Build the tables of a run from its run.json."""
+    return [_task_table(name, data) for name in data["tasks"] if name in data["results"]]
+
+
+def _task_table(name: str, data: Json) -> TaskTable:
+    facts, source, scores = data["tasks"][name], data["data"][name], data["results"][name]
+    model = data["model"]["name"]
+    rows = tuple(_metric_row(metric, score) for metric, score in scores.items())
+    try:
+        task = get_task(name)
+    except UsageError:  # the task file is gone: the run still has its numbers
+        return TaskTable(
+            name, name, model, _flags(source, None), rows, facts["absent"], facts["failures"]
+        )
+    spec = task.file.published
+    published: tuple[PublishedRow, ...] = ()
+    title = ""
+    flags = _flags(source, spec.comparable_split if spec else None)
+    if spec is not None:
+        published = tuple(published_rows(spec, facts["primary"]))
+        title = f"published: {published[0].source}" if published else ""
+    primary = scores.get(facts["primary"])
+    short = ", ".join(flag.partition(":")[0] for flag in flags)
+    own = (f"{model} [{short}]" if short else model, _number(primary["value"]) if primary else "–")
+    notes = [f"{name}: {row.title}: {row.note}" for row in rows if row.note]
+    return TaskTable(
+        name=name,
+        title=task.file.title,
+        model=model,
+        flags=flags,
+        rows=rows,
+        absent=facts["absent"],
+        failures=facts["failures"],
+        published=published,
+        published_title=title,
+        own=own,
+        notes=tuple(notes),
+    )
+
+
+def _flags(source: Json, comparable_split: str | None) -> tuple[str, ...]:
+    """Say in which ways the data differ from those of a published result."""
+    flags = []
+    if source["mode"] == "sample":
+        flags.append(
+            f"SAMPLE: {source['n']} bundled samples, not the benchmark; "
+            "not comparable with published results"
+        )
+        return tuple(flags)
+    expected = source["split_expected"]
+    if source["limit"] is not None and (expected is None or source["limit"] < expected):
+        flags.append(f"LIMIT: the first {source['n']} of {expected or 'all'} samples")
+    elif expected is not None and source["n"] != expected:
+        flags.append(f"INCOMPLETE DATA: {source['n']} samples, the split has {expected}")
+    if comparable_split is not None and source["split"] != comparable_split:
+        flags.append(f"OTHER SPLIT: {source['split']}, the published rows use {comparable_split}")
+    return tuple(flags)
+
+
+def _metric_row(metric: str, score: Json) -> MetricRow:
+    try:
+        title = metric_class(metric).title
+    except UsageError:
+        title = metric
+    arrow = "↑" if score["higher_is_better"] else "↓"
+    unit = f" {score['unit']}" if score["unit"] and score["unit"] != "×100" else ""
+    return MetricRow(
+        title=f"{title}{unit} {arrow}",
+        value=_number(score["value"]),
+        interval=_interval(score),
+        scored=f"{score['n_scored']}/{score['n_expected']}",
+        failed=str(score["n_failed"]),
+        note=score.get("note") or "",
+        signature=score["signature"],
+        primary=score["primary"],
+    )
+
+
+def _interval(score: Json) -> str:
+    if score["ci_low"] is None:
+        return "–"
+    return f"[{_number(score['ci_low'])}, {_number(score['ci_high'])}]"
+
+
+def _number(value: float | None) -> str:
+    """Format as published tables do: two decimals."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}"
+
+
+def verdict(path: Path, data: Json) -> str:
+    """Say in one line how the run ended."""
+    if data["status"] == "complete":
+        return f"complete: {path}"
+    return f"{data['status'].upper()}: {data['reason'] or 'not finished'} ({path})"

@@ -1,0 +1,62 @@
+"""Prints a run's tables on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..types import Json
+from .tables import TaskTable, task_tables, verdict
+
+
+def print_run(path: Path, data: Json, console: Console | None = None) -> None:
+    """Print every task's table, then how the run ended."""
+    console = console or Console(soft_wrap=False)
+    for table in task_tables(data):
+        _print_task(table, console)
+    _plain(console, verdict(path, data))
+
+
+def _print_task(task: TaskTable, console: Console) -> None:
+    console.print()
+    console.print(Text(f"{task.name} · {task.title} · model {task.model}", style="bold"))
+    for flag in task.flags:
+        console.print(Text(flag, style="bold yellow"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in ("metric", "value", "95 % interval", "scored", "failed"):
+        table.add_column(header, justify="left" if header == "metric" else "right", no_wrap=True)
+    for row in task.rows:
+        cells = (row.title, row.value, row.interval, row.scored, row.failed)
+        table.add_row(*map(Text, cells), style="bold" if row.primary else None)
+    console.print(table)
+    for metric, reason in task.absent.items():
+        _plain(console, f"absent: {metric}: {reason}")
+    for stage, count in task.failures.items():
+        _plain(console, f"failed at {stage}: {count} (see {task.name}/samples.jsonl)")
+    for note in task.notes:
+        _plain(console, f"note: {note}")
+    for row in task.rows:
+        _plain(console, row.signature)
+    if task.published:
+        _print_published(task, console)
+
+
+def _print_published(task: TaskTable, console: Console) -> None:
+    console.print()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=task.published_title)
+    table.title_justify = "left"
+    table.add_column("model")
+    table.add_column(task.published[0].metric, justify="right", no_wrap=True)
+    table.add_column("split, as published")
+    table.add_row(Text(task.own[0]), task.own[1], "", style="bold")
+    for row in task.published:
+        table.add_row(Text(row.model), f"{row.value:g}", Text(row.split))
+    console.print(table)
+
+
+def _plain(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)

@@ -1,0 +1,14 @@
+"""Statistics: exact sums, confidence intervals, resampling over clusters."""
+
+from .bootstrap import CONFIDENCE, RESAMPLES, SEED, Interval, bootstrap_interval
+from .sums import column_sums, group_sums
+
+__all__ = [
+    "CONFIDENCE",
+    "RESAMPLES",
+    "SEED",
+    "Interval",
+    "bootstrap_interval",
+    "column_sums",
+    "group_sums",
+]

@@ -1,0 +1,7 @@
+"""Tasks: what is asked of a model, on which data, and how it is scored."""
+
+from .prompts import render
+from .registry import Task, all_tasks, get_task, get_tasks
+from .schema import PLAIN, TaskFile
+
+__all__ = ["PLAIN", "Task", "TaskFile", "all_tasks", "get_task", "get_tasks", "render"]

@@ -1,0 +1,149 @@
+"""Finds tasks by name: shipped files, a user's own folders, plug-ins, and groups of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from ..errors import UsageError, unknown
+from ..shipped import shipped
+from .schema import PLAIN, Split, TaskFile
+
+TASK_PATH = "MIO_EVAL_TASKS"  # folders of a user's own task files, separated as in PATH
+ENTRY_POINTS = "mio_eval.tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task file and the split to run: what `coco_caption` or `librispeech:test-other` names."""
+
+    file: TaskFile
+    split: str
+    path: Path
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The task's name, with the split where it is not the default one."""
+        if self.split == self.file.dataset.default_split:
+            return self.file.name
+        return f"{self.file.name}:{self.split}"
+
+    @property
+    def directory(self) -> str:
+        """The name as a folder of a run directory (no colon, for file systems that forbid it)."""
+        return self.name.replace(":", "@")
+
+    @property
+    def spec(self) -> Split:
+        """What the task file says of the split."""
+        return self.file.dataset.splits[self.split]
+
+    @property
+    def reader(self) -> str:
+        """The reader for the split's layout on disk."""
+        return self.spec.reader or self.file.dataset.reader
+
+    def prompt(self, style: str) -> str:
+        """Return the template of a prompt style. Raises UsageError for an unknown one."""
+        if style not in self.file.prompts:
+            raise unknown(f"prompt style for task {self.name}", style, self.file.prompts)
+        return self.file.prompts[style]
+
+    def style_for(self, preferred: Iterable[str]) -> str:
+        """Return the first of a model's preferred styles that the task has, else `plain`."""
+        return next((style for style in preferred if style in self.file.prompts), PLAIN)
+
+
+def load_task_file(path: Path) -> TaskFile:
+    """Read and check one task file. Raises UsageError naming file, field and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise UsageError(f"cannot read task file {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise UsageError(f"{path}{line}: {problem}; correct the YAML") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: a task file is a mapping that starts with 'name: …'")
+    try:
+        return TaskFile.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(_explain(path, error)) from error
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    """Say the first problem of a task file: file, field, what is wrong, what to do."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "task"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = sorted(TaskFile.model_fields) if len(first["loc"]) == 1 else []
+        remedy = str(unknown("field", str(first["loc"][-1]), known)).partition("; ")[2]
+        message = "no such field" + (f"; {remedy}" if known else "; remove it")
+    elif first["type"] == "missing":
+        message = "is missing; add it"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{path}: {field}: {message}{more}"
+
+
+def task_folders() -> Iterator[Path]:
+    """Yield the folders of task files: the user's first, then the shipped one, then plug-ins."""
+    for folder in filter(None, os.environ.get(TASK_PATH, "").split(os.pathsep)):
+        yield Path(folder)
+    yield shipped("tasks")
+    for entry in entry_points(group=ENTRY_POINTS):
+        yield Path(entry.load()())
+
+
+def task_paths() -> dict[str, Path]:
+    """Return task name → file. The name is the file's; an earlier folder wins."""
+    found: dict[str, Path] = {}
+    for folder in task_folders():
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def get_task(name: str) -> Task:
+    """Find `task` or `task:split`. Raises UsageError with the nearest names."""
+    base, _, split = name.partition(":")
+    paths = task_paths()
+    if base not in paths:
+        raise unknown("task", base, paths)
+    path = paths[base]
+    file = load_task_file(path)
+    if file.name != base:
+        raise UsageError(
+            f"{path}: name: {file.name!r} must be the file's name {base!r}; rename one"
+        )
+    split = split or file.dataset.default_split
+    if split not in file.dataset.splits:
+        raise unknown(f"split of {base}", split, file.dataset.splits)
+    return Task(file, split, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def get_tasks(names: Iterable[str]) -> list[Task]:
+    """Resolve a list of task names, each once, in the order given."""
+    tasks: dict[str, Task] = {}
+    for name in names:
+        task = get_task(name)
+        tasks.setdefault(task.name, task)
+    if not tasks:
+        raise UsageError("no task given; name one or more, for example --tasks coco_caption")
+    return list(tasks.values())
+
+
+def all_tasks() -> list[Task]:
+    """Load every task, with its default split."""
+    return [get_task(name) for name in sorted(task_paths())]

@@ -1,0 +1,134 @@
+"""What a task file may say. YAML holds data; every rule about it is here."""
+
+from __future__ import annotations
+
+import string
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..types import Modality
+
+PLAIN = "plain"  # the prompt style every task has, for models without one of their own
+SEPARATOR = "separator"
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Split(_Strict):
+    """A split: how many samples it officially has, and its own reader if it needs one."""
+
+    expected: int = Field(gt=0)
+    reader: str | None = None
+
+
+class Hub(_Strict):
+    """Where the data set lies on the Hugging Face hub, as Parquet files of one revision."""
+
+    reader: str
+    id: str
+    revision: str
+    files: dict[str, str]
+
+
+class Dataset(_Strict):
+    """Where samples come from, on disk and on the hub."""
+
+    reader: str
+    folder: str
+    default_split: str
+    splits: dict[str, Split]
+    layout: str
+    get: str
+    hub: Hub | None = None
+    licence: str
+    homepage: str
+
+    @model_validator(mode="after")
+    def _splits_exist(self) -> Dataset:
+        if self.default_split not in self.splits:
+            raise ValueError(
+                f"default_split {self.default_split!r} is not one of the splits "
+                f"{', '.join(self.splits)}"
+            )
+        if self.hub and (extra := set(self.hub.files) - set(self.splits)):
+            raise ValueError(
+                f"hub.files names splits that do not exist: {', '.join(sorted(extra))}"
+            )
+        return self
+
+
+class Published(_Strict):
+    """Which published rows stand beside this task's scores (results/published/)."""
+
+    table: str
+    dataset: str
+    split: str | None = None
+    metrics: dict[str, str]
+    comparable_split: str
+
+
+class Protocol(_Strict):
+    """Where the protocol comes from, and what its source leaves open."""
+
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+class TaskFile(_Strict):
+    """A task file, whole."""
+
+    name: Name
+    version: int = Field(ge=1)
+    title: str
+    inputs: tuple[Modality, ...] = Field(min_length=1)
+    output: Modality
+    cluster: Literal["image", "speaker", "video", "sample"]
+    dataset: Dataset
+    prompts: dict[str, str]
+    generation: dict[str, Any] = {}
+    metrics: tuple[str, ...] = Field(min_length=1)
+    primary: str
+    metric_options: dict[str, dict[str, Any]] = {}
+    published: Published | None = None
+    protocol: Protocol
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TaskFile:
+        if self.primary not in self.metrics:
+            raise ValueError(f"primary {self.primary!r} is not one of metrics")
+        if extra := set(self.metric_options) - set(self.metrics):
+            raise ValueError(f"metric_options for metrics not listed: {', '.join(sorted(extra))}")
+        if PLAIN not in self.prompts:
+            raise ValueError("prompts needs a 'plain' style, for models without one of their own")
+        for style, template in self.prompts.items():
+            self._check_template(style, template)
+        return self
+
+    def _check_template(self, style: str, template: str) -> None:
+        try:
+            fields = placeholders(template)
+        except ValueError as error:
+            raise ValueError(f"prompts.{style}: {error}; write {{{{ and }}}} for braces") from error
+        for field in fields:
+            if not field.isidentifier():
+                raise ValueError(f"prompts.{style}: {{{field}}} is not a plain name")
+        for media in self.inputs:
+            if media != "text" and fields.count(media) != 1:
+                raise ValueError(f"prompts.{style}: needs {{{media}}} exactly once")
+
+
+def placeholders(template: str) -> list[str]:
+    """List the `{name}` fields of a template in order. Raises ValueError for malformed braces."""
+    fields = []
+    for _, name, spec, conversion in string.Formatter().parse(template):
+        if name is None:
+            continue
+        if spec or conversion:
+            raise ValueError(f"format codes are not allowed in {{{name}}}")
+        fields.append(name)
+    return fields
