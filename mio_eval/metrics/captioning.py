@@ -14,7 +14,7 @@ import numpy as np
 from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
 from .bleu import bleu_from_statistics, bleu_statistics, sentence_bleu
 from .cider import DocumentFrequencies, cider_d, document_frequencies
-from .ptb import TOKENIZER
+from .ptb import TOKENIZER, ptb_tokenize
 from .rouge import rouge_l
 
 TOKENIZER_OPTION = Option(
