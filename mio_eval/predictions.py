@@ -1,4 +1,4 @@
-"""Files of predictions and references, as DESIGN section 4 fixes them, with errors by line and id."""
+"""Files of predictions and references, with errors that name line and id."""
 
 from __future__ import annotations
 

@@ -60,11 +60,12 @@ _PLAIN_QUOTES = str.maketrans(
 _ROUND = str.maketrans({"(": "-lrb-", ")": "-rrb-"})
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 
-# Anything but plain words and commas; the hyphen between two letters or digits is plain too. A digit
-# after a comma would join it (",5"), so it is left to the rules.
+# Anything but plain words and commas; the hyphen between two letters or digits is plain too. What
+# follows a comma without a space may join it (",5"; "red,black-eyed"): left to the rules.
 _ODD = re.compile("[^A-Za-z0-9, ]")
 _ODD_HYPHEN = re.compile("[^A-Za-z0-9, -]|(?<![A-Za-z0-9])-|-(?![A-Za-z0-9])")
-_COMMA_DIGIT = re.compile(",[0-9]")
+_COMMA_JOINS = re.compile(",[A-Za-z0-9]")
+_HOST_NAME = re.compile(r"\.(?:com|net|org|edu)", re.IGNORECASE)
 _NEXT_WORD = re.compile("[A-Za-z]+(?= )")
 _KEEPS_PERIOD = frozenset(f"{ABBREVIATIONS} {CAPITAL_ABBREVIATIONS}".split())
 # So much of the following line decides at most: white space and one of the sentence words.
@@ -96,7 +97,7 @@ def _plain_words(caption: str) -> list[str] | None:
         return None
     text = text.lower()
     if "," in text:
-        if _COMMA_DIGIT.search(text):
+        if _COMMA_JOINS.search(text):
             return None
         plain = text.replace(",", " ").split()
     else:
@@ -144,6 +145,7 @@ def _tokens(caption: str, following: str) -> list[str]:
     tail = following[:_FOLLOWING].translate(_SPACED) if following else ""
     shadow = shadow_of(f"{caption}\n{tail}\n")
     last_close = shadow.rfind(">", 0, end)
+    has_host = _HOST_NAME.search(shadow) is not None
     tokens: list[str] = []
     position = 0
     while position < end:
@@ -156,17 +158,21 @@ def _tokens(caption: str, following: str) -> list[str]:
             tokens.append(word[0].lower())
             position = word.end()
             continue
-        kind, stop = _longest(shadow, position, end, last_close)
+        kind, stop = _longest(shadow, position, end, last_close, has_host)
         tokens += _spell(kind, caption[position:stop])
         position = stop
     return tokens
 
 
-def _longest(shadow: str, position: int, end: int, last_close: int) -> tuple[Kind | None, int]:
+def _longest(
+    shadow: str, position: int, end: int, last_close: int, has_host: bool
+) -> tuple[Kind | None, int]:
     """Return the kind and the end of the token at `position`: one character if no rule matches."""
     best, kind, stop = 0, None, position + 1
     for rule in RULES.get(shadow[position], ()):
         if rule.kind is Kind.MARKUP and last_close < position:
+            continue
+        if rule.kind is Kind.HOST and not has_host:
             continue
         match = rule.match.match(shadow, position)
         if match is None:
@@ -200,7 +206,8 @@ def _spell(kind: Kind | None, text: str) -> list[str]:
     elif kind is Kind.BRACKETED:
         text = text.translate(_ROUND)
     elif kind is Kind.WORD:
-        text = text.replace(SOFT_HYPHEN, "")
+        if "@" not in text and "#" not in text:
+            text = text.replace(SOFT_HYPHEN, "")
         if "&" in text:
             text = re.sub("(?<=[A-Z])&amp;(?=[A-Z])", "&", text, flags=re.IGNORECASE)
     return text.lower().split()

@@ -48,6 +48,7 @@ class Kind(Enum):
     MARKUP = auto()  # as it stands
     ENTITY = auto()  # replaced by its character
     QUOTES = auto()  # typographic quotes made plain
+    HOST = auto()  # an address without protocol
     LINK = auto()  # an address: punctuation at its end does not belong to it
     NOTHING = auto()  # punctuation that is removed in the end
 
@@ -72,18 +73,17 @@ _W = _A + "˂\xad"  # what a word is made of
 _S = " \t\n\xa0\u2003"  # white space
 _LINK = '\\s"<>|(){}'  # excluded from addresses
 _HOST = r"\s\"'`’<>|.!?(),;:@\[\]/\\^_=${}\x01\-"  # excluded from host names
-_LEFT = "‘‛\x91‹“«\x93"
-_RIGHT = "’›\x92”»\x94"
+_QUOTES = "`‘’‛\x91\x92‹›“”«»\x93\x94„"
 
 # Apostrophes, as alternatives: the typographic ones are accepted in some rules, not in others.
 _APOS = "(?:['’\x92]|&apos;)"
 _APOS_WIDE = "(?:['’\x92`‘‛\x91]|&apos;)"
 
-_SEGMENT = f"(?:[dlnoDLNO]{_APOS_WIDE}[{_AN}])?[{_AN}]+"
-_THING = f"{_SEGMENT}(?:[-_‐\xad]{_SEGMENT})*"
+_SEGMENT = f"(?:[dloDLO]{_APOS_WIDE}[{_A}](?=[{_A}]))?[{_AN}]"
+_THING = f"{_SEGMENT}+(?:[-‐](?:{_SEGMENT}|\xad)[{_AN}\xad]*|[_\xad]{_SEGMENT}+)*"
 _ACRONYM = r"[A-Za-z](?:\.[A-Za-z])+\.?"
-_SLASHED = "[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
-_ENDINGS = f"{_APOS}(?i:s|m|d|ll|re|ve)(?![A-Za-z])"
+_SLASHED = "[A-Za-z0-9]+(?:-[A-Za-z]+)*"
+_ENDINGS = "(?:'(?i:s|m|d|ll|re|ve)(?![A-Za-z])|(?:[’\x92]|&apos;)(?i:s|m|d|ll|re|ve))"
 _NOT = f"[nN]{_APOS_WIDE}[tT](?![A-Za-z])"
 _NAME = r"[A-Za-z][A-Za-z0-9_:.\-]*+"
 _VALUE = r"""(?:"[^"\n]*+"|'[^'\n]*+')"""
@@ -102,7 +102,7 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
     (
         Kind.WORD,
         "0-9A-Za-z<",
-        rf"<?[A-Za-z0-9][^{_LINK}\xa0]{{0,255}}@(?:[^{_LINK}\xa0.]+\.)*+[^{_LINK}\xa0.]+>?",
+        rf"<?[A-Za-z0-9][^{_LINK}\xa0]{{0,255}}@[^{_LINK}\xa0.]+(?:\.[^{_LINK}\xa0.]+)*>?",
     ),
     (Kind.WORD, "@", r"@[A-Za-z_][A-Za-z0-9_]*"),
     (Kind.WORD, "#", rf"#[{_W}]+"),
@@ -112,8 +112,8 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
         rf"(?i:www)\.(?:[^{_HOST}]{{1,63}}\.){{1,20}}[A-Za-z]{{2,4}}/[^{_LINK}]+[^{_LINK}.!?,\-]",
     ),
     (
-        Kind.WORD,
-        _A,
+        Kind.HOST,
+        f"^{_HOST}",
         rf"(?:[^{_HOST}]{{1,63}}\.){{1,20}}(?i:com|net|org|edu)"
         rf"(?:/[^{_LINK}]+[^{_LINK}.!?,\-]|(?![{_AN}]))",
     ),
@@ -122,18 +122,19 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
     (Kind.WORD, _W, f"[{_W}]+"),
     (Kind.WORD, _AN, _THING),
     (Kind.WORD, _W + "&", rf"(?:[{_W}]|{_ACCENT})+"),
-    (Kind.WORD, _A, rf"[{_W}][{_W}{_N}]*(?:[.!?][{_W}][{_W}{_N}]*)+"),
+    (Kind.WORD, _W, rf"[{_W}][{_W}{_N}]*(?:[.!?][{_W}][{_W}{_N}]*)+"),
     (Kind.WORD, "A-Za-z0-9", rf"{_SLASHED}(?:\\?/{_SLASHED}){{1,2}}"),
     (Kind.WORD, "A-Z", r"[A-Z]+(?:&(?i:amp;)?[A-Z]+)+"),
     (Kind.WORD, "A-Z", r"[A-Z]+\$"),
     (Kind.WORD, "Cc", r"[cC]\+\+"),
     (Kind.WORD, "CFcf", r"[cCfF]#"),
     # Apostrophes
-    (Kind.WORD, _W, f"[{_W}]+(?=({_NOT}))"),
+    (Kind.WORD, _W, f"[{_W}]+(?=({_NOT}|{_ENDINGS}))"),
+    (Kind.WORD, "Nn", rf"[nN]{_APOS_WIDE}[{_A}][{_W}]+"),
     (Kind.CONTRACTION, "Nn", _NOT),
     (Kind.CONTRACTION, "'’\x92&", _ENDINGS),
     (Kind.WORD, "'’\x92&", rf"{_APOS}(?i:em|till?|cause|n{_APOS})"),
-    (Kind.WORD, "'’\x92&", rf"{_APOS}[nN](?=([{_S}]))"),
+    (Kind.WORD, "'’\x92&", rf"{_APOS}[nN](?=([ \t\n]))"),
     (Kind.WORD, "'’\x92&", rf"{_APOS}[{_N}]{{2}}(?:[sS]|(?=([{_S}])))"),
     (Kind.WORD, "'", r"'[tT](?=((?i:is|was)))"),
     (Kind.WORD, "DJLdjl", rf"[djlDJL]{_APOS}"),
@@ -141,15 +142,15 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
     (Kind.WORD, "Yy", rf"[yY]{_APOS}(?=([{_A}]))"),
     (Kind.WORD, "CSces", rf"(?i:cap{_APOS}n|s{_APOS}mores|c{_APOS}est|e'er)"),
     (Kind.WORD, "LNln", r"(?i:nat'l|li'l)"),
-    (Kind.WORD, "A-Za-z", rf"[A-Za-z]+[aeiouyAEIOUY]{_APOS_WIDE}[aeiouAEIOU][A-Za-z]*"),
+    (Kind.WORD, "A-Za-z", rf"[A-Za-z]+[aeiouyAEIOUY]{_APOS_WIDE}[aeiouA-Z][A-Za-z]*"),
     # Periods
-    (Kind.WORD, "A-Za-z", rf"[A-Za-z][A-Za-z0-9.]{{0,255}}(?:-[{_AN}]+)+"),
+    (Kind.WORD, "A-Za-z0-9", r"[A-Za-z0-9][A-Za-z0-9.,]{0,255}(?:-[A-Za-z0-9]+)+"),
     (Kind.WORD, _AN, rf"(?:[{_AN}]+-)?{_ACRONYM}"),
     (Kind.WORD, "A-Za-z", rf"(?i:{_either(ABBREVIATIONS)})\."),
     (Kind.WORD, "A-Z", rf"(?:{_CAPITALS})\."),
     (Kind.WORD, "A-Za-z", rf"(?i:{_either(NUMBER_ABBREVIATIONS)})\.(?=([{_S}]?[{_N}]))"),
     (Kind.WORD, _A, rf"[{_A}](?=(\.[{_S}]+(?:{_SENTENCE})[{_S}]))"),
-    (Kind.WORD, _A, rf"[{_A}]\."),
+    (Kind.WORD, "A-Za-z", r"[A-Za-z]\."),
     (Kind.WORD, _AN, rf"{_THING}\.(?=([,;:]))"),
     (Kind.WORD, _W, rf"[{_W}]+\.(?=([,;:]))"),
     # Numbers
@@ -171,13 +172,11 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
     (Kind.WORD, ">", ">>"),
     (Kind.WORD, "\\\\", r"\\[*/]"),
     (Kind.WORD, "²", "²+"),
-    (Kind.WORD, "„", "„{1,2}"),
     (Kind.NOTHING, ".", r"\.{3,5}|(?:\.[ \xa0]){2,4}\."),
     (Kind.NOTHING, "\\-", "-{1,4}"),
     (Kind.WORD, "\\-", "-{5,}"),
     (Kind.NOTHING, "'`", "''|``"),
-    (Kind.QUOTES, _LEFT, f"[{_LEFT}]{{1,2}}"),
-    (Kind.QUOTES, _RIGHT, f"[{_RIGHT}]{{1,2}}"),
+    (Kind.QUOTES, _QUOTES, f"[{_QUOTES}]{{1,2}}"),
 )
 
 

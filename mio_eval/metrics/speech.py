@@ -13,6 +13,7 @@ import numpy as np
 from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
 from .normalizers import NAMES, normalizer
 from .wer import (
+    COLUMNS,
     EditStatistics,
     character_statistics,
     corpus_error_rate,
@@ -30,12 +31,7 @@ class ErrorRate(Metric):
     unit = "%"
     higher_is_better = False
     range = (0.0, float("inf"))
-    columns: ClassVar[tuple[str, ...]] = (
-        "substitutions",
-        "deletions",
-        "insertions",
-        "reference_length",
-    )
+    columns: ClassVar[tuple[str, ...]] = COLUMNS
     options: ClassVar[Mapping[str, Option]] = {"norm": NORMALIZER_OPTION}
     aggregate: ClassVar[str] = "corpus"
 

@@ -40,7 +40,7 @@ MODELS = {
                 "audio → text: Whisper tiny.en",
                 "image → text: EfficientNet-Lite0 labels, verbalised",
             ),
-            {"threads": "CPU threads (default: all cores)"},
+            {"threads": "CPU threads for one sample (default 1: more gain little on small models)"},
         ),
         ModelEntry(
             "predictions",
@@ -71,7 +71,7 @@ def _import(target: str) -> Any:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(
-            f"model {target!r}: {error}; give module:Class of a mio_eval Backend that can be imported"
+            f"model {target!r}: {error}; give module:Class of a Backend that can be imported"
         ) from error
 
 

@@ -7,7 +7,6 @@ captions an ImageNet classifier whose label is put into words.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,11 +33,10 @@ class Starter(Backend):
         }
     )
 
-    def __init__(self, threads: str = "") -> None:
-        try:
-            self._threads = int(threads) if threads else os.cpu_count() or 1
-        except ValueError as error:
-            raise UsageError(f"model starter: threads={threads!r}, expected a number") from error
+    def __init__(self, threads: str = "1") -> None:
+        if not threads.isdecimal() or int(threads) < 1:
+            raise UsageError(f"model starter: threads={threads!r}, expected a number from 1 up")
+        self._threads = int(threads)
         self._transcriber: Transcriber | None = None
         self._classifier: Classifier | None = None
 
@@ -63,10 +61,11 @@ class Starter(Backend):
                 from .efficientnet import Classifier
             except ImportError as error:
                 raise UsageError(
-                    f"the starter's captioner needs torch ({error}): pip install 'mio-eval[starter]'"
+                    f"the starter's captioner needs torch ({error}): "
+                    "pip install 'mio-eval[starter]'"
                 ) from error
             folder = fetch(ASSETS["efficientnet-lite0"], progress=self.say)
-            self._classifier = Classifier(folder / "efficientnet-lite0.pth")
+            self._classifier = Classifier(folder / "efficientnet-lite0.pth", threads=self._threads)
 
     def answer(self, request: Request) -> Part:
         media = [part for part in request.parts if isinstance(part, Media)]
