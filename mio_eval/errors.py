@@ -39,3 +39,9 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
     return UsageError(f"unknown {kind} {given!r}; {hint}")
+
+
+def first_line(error: Exception) -> str:
+    """Name an error of another library, with the first line of what it says."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__

@@ -12,17 +12,19 @@ from pathlib import Path
 
 from .types import Json
 
+# Made once: `json.dumps` makes a new encoder for each call with other than its default settings.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_CANONICAL = json.JSONEncoder(allow_nan=False, separators=(",", ":"), sort_keys=True).encode
+
 
 def dumps(value: Json) -> str:
     """Return compact strict JSON (no NaN, no Infinity), keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _COMPACT(value)
 
 
 def canonical(value: Json) -> bytes:
     """Return JSON bytes with sorted keys, for hashing."""
-    return json.dumps(
-        value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True
-    ).encode()
+    return _CANONICAL(value).encode()
 
 
 def digest(value: Json) -> str:

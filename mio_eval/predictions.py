@@ -12,6 +12,7 @@ from .jsonio import clean_text
 from .types import MODALITIES, Json, Modality
 
 _SHOWN = 5  # ids named in an error
+_BRIEF = 80  # characters shown of a wrong line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_predictions(path: Path) -> dict[str, Prediction]:
         if len(given) != 1 or not isinstance(row[given[0]], str):
             raise UsageError(
                 f"{path} line {number}: expected one of {', '.join(MODALITIES)} with a string, "
-                f"got keys {', '.join(sorted(row))}"
+                f"got {_brief(row)}"
             )
         modality = given[0]
         if row["id"] in found:
@@ -68,7 +69,8 @@ def read_references(path: Path) -> dict[str, Reference]:
             or not all(isinstance(text, str) for text in references)
         ):
             raise UsageError(
-                f'{path} line {number}: expected "references": a list of one or more strings'
+                f'{path} line {number}: expected "references": a list of one or more strings, '
+                f"got {_brief(row.get('references'))}"
             )
         if row["id"] in found:
             duplicates.append(row["id"])
@@ -111,12 +113,16 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
                     continue
                 try:
                     row = json.loads(line)
-                except ValueError as error:
-                    raise UsageError(f"{path} line {number}: not JSON ({error})") from error
-                if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+                except (ValueError, RecursionError) as error:
                     raise UsageError(
-                        f'{path} line {number}: expected an object with "id": a string'
+                        f"{path} line {number}: not JSON ({error}); write one object a line"
+                    ) from error
+                if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+                    given = f"id {row['id']!r}" if isinstance(row, dict) and "id" in row else "none"
+                    raise UsageError(
+                        f'{path} line {number}: expected an object with "id": a string, got {given}'
                     )
+                row["id"] = clean_text(row["id"])
                 yield number, row
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
@@ -128,6 +134,12 @@ def _check_relative(path: Path, number: int, value: str) -> None:
         raise UsageError(
             f"{path} line {number}: {value!r} must be a path inside the file's folder, without '..'"
         )
+
+
+def _brief(value: Json) -> str:
+    """Show a value of a file, shortened."""
+    text = json.dumps(value)
+    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]}…"
 
 
 def _ids(ids: list[str]) -> str:

@@ -56,6 +56,8 @@ def score_files(
     if reason := metric.unavailable():
         raise UsageError(f"metric {name} cannot run here: {reason}")
     known = read_references(references)
+    if not known:
+        raise UsageError(f'{references} holds no line; give {{"id": …, "references": […]}} lines')
     given = read_predictions(predictions)
     check_ids(predictions, given, known, known, allow_partial=allow_partial)
     if wrong := next((i for i, p in given.items() if p.modality != "text"), None):

@@ -109,6 +109,8 @@ class Sample:
     references: tuple[str, ...] = ()
     cluster: str = ""
     meta: Mapping[str, Json] = field(default_factory=dict)
+    targets: Mapping[str, Part] = field(default_factory=dict)
+    """Media the output is judged against (`image`, `audio`); never shown to the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .engine.journal import read_journal
-from .engine.rundir import STATS, RunDirectory
+from .engine.run import reasons_to_fail
+from .engine.rundir import SAMPLES, STATS, RunDirectory
 from .engine.score import (
     Rows,
     Tally,
@@ -26,7 +27,7 @@ from .errors import MioEvalError
 from .jsonio import digest, file_sha256
 from .metrics import get_metric
 from .metrics.base import Metric
-from .types import Json
+from .types import MEDIA_TYPES, Json
 
 _SHOWN = 5  # samples named when statistics differ
 
@@ -50,19 +51,28 @@ def verify(path: Path) -> Verification:
     run = RunDirectory(path)
     data = run.read()
     found = Verification()
+    try:
+        _verify(run, data, found)
+    except (KeyError, TypeError, AttributeError) as error:
+        found.problems.append(f"run.json is damaged: {type(error).__name__}: {error}")
+    return found
+
+
+def _verify(run: RunDirectory, data: Json, found: Verification) -> None:
     if data["status"] == "running":
         found.problems.append("the run is not finished (status running); continue it first")
     _check_files(run, data, found)
+    if data["status"] == "complete" and (reasons := reasons_to_fail(data)):
+        found.problems.append(f"status is complete in run.json, but {'; '.join(reasons)}")
     for name, facts in data["tasks"].items():
         if name not in data["results"]:
             found.problems.append(f"{name}: no results; the run ended before this task")
             continue
-        folder = path / facts["directory"]
+        folder = run.path / facts["directory"]
         try:
             _check_task(name, folder, facts, data, found)
         except (MioEvalError, OSError, KeyError, ValueError, TypeError) as error:
             found.problems.append(f"{name}: cannot be recomputed: {type(error).__name__}: {error}")
-    return found
 
 
 def _check_files(run: RunDirectory, data: Json, found: Verification) -> None:
@@ -79,8 +89,10 @@ def _check_files(run: RunDirectory, data: Json, found: Verification) -> None:
 
 
 def _check_task(name: str, folder: Path, facts: Json, data: Json, found: Verification) -> None:
+    if odd := set(facts["metrics"]) ^ set(data["results"][name]):
+        found.problems.append(f"{name}: results lack, or should not have: {', '.join(sorted(odd))}")
     metrics = []
-    for metric_name in data["results"][name]:
+    for metric_name in facts["metrics"]:
         metric = get_metric(metric_name, **facts["metrics"][metric_name])
         reason = metric.unavailable()
         if reason is None:
@@ -94,7 +106,24 @@ def _check_task(name: str, folder: Path, facts: Json, data: Json, found: Verific
         found.problems.append(f"{name}: the data fingerprint differs")
     if tally.expected != source["n"]:
         found.problems.append(f"{name}: {tally.expected} samples, run.json says {source['n']}")
+    if (tally.failed, tally.stages) != (facts["n_failed"], facts["failures"]):
+        found.problems.append(
+            f"{name}: {tally.failed} failed samples {tally.stages}, run.json says "
+            f"{facts['n_failed']} {facts['failures']}"
+        )
+    _check_media(name, folder, data["files"], found)
     _recompute_scores(name, facts, tally, stored, data["results"][name], found)
+
+
+def _check_media(name: str, folder: Path, files: Json, found: Verification) -> None:
+    """Check that the media the samples name are those of the run's files."""
+    for record in read_journal(folder / SAMPLES):
+        output = record["output"] or {}
+        for modality in output.keys() & set(MEDIA_TYPES):
+            if files.get(output[modality], {}).get("sha256") != output["sha256"]:
+                found.problems.append(
+                    f"{name}: sample {record['id']!r}: {output[modality]} is not the file it names"
+                )
 
 
 def _recompute_statistics(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ..display import one_line
+
 _SHOWN = 20  # problems printed by `check`
 
 
@@ -27,7 +29,7 @@ Mode = Annotated[str, typer.Option("--data", help="local, hub or sample")]
 
 
 def ls(data_dir: DataDir = None) -> None:
-    """List each task's data: whether they are on disk, in the bundled sample, on the hub."""
+    """List each task's data and where they can be had."""
     from ..data.sources import has_local, has_sample
     from ..tasks import all_tasks
     from .text import print_rows
@@ -51,19 +53,18 @@ def show(
     task: Annotated[str, typer.Argument(help="Task, or task:split")],
     data_dir: DataDir = None,
     data: Mode = "local",
-    n: Annotated[int, typer.Option("-n", help="Samples to show")] = 3,
+    n: Annotated[int, typer.Option("-n", min=1, help="Samples to show")] = 3,
 ) -> None:
     """Show the first samples of a task's data."""
     from ..types import Text
 
     for sample in islice(_source(task, data, data_dir), n):
-        typer.echo(f"{sample.id}  (cluster {sample.cluster})")
+        typer.echo(one_line(f"{sample.id} (cluster {sample.cluster})"))
         for name, part in sample.inputs.items():
-            typer.echo(
-                f"  {name}: {part.text if isinstance(part, Text) else part.path or part.name}"
-            )
+            shown = part.text if isinstance(part, Text) else str(part.path or part.name)
+            typer.echo(f"  {name}: {one_line(shown)}")
         for reference in sample.references:
-            typer.echo(f"  reference: {reference}")
+            typer.echo(f"  reference: {one_line(reference)}")
 
 
 def check(
@@ -71,18 +72,22 @@ def check(
     data_dir: DataDir = None,
     data: Mode = "local",
 ) -> int:
-    """Check a task's data: files there, ids unique, references present, the official number."""
+    """Check that a task's data are whole.
+
+    Files there, ids unique, references present, as many samples as the official split has.
+    """
     from ..data import check_source
+    from .text import count
 
     source = _source(task, data, data_dir)
     problems = 0
     for problem in check_source(source):
         problems += 1
         if problems <= _SHOWN:
-            typer.echo(problem)
+            typer.echo(one_line(problem))
     if problems > _SHOWN:
         typer.echo(f"… and {problems - _SHOWN} more")
-    typer.echo(f"{source.place}: {'ok' if not problems else f'{problems} problems'}")
+    typer.echo(f"{source.place}: {'ok' if not problems else count(problems, 'problem')}")
     return 4 if problems else 0
 
 

@@ -11,9 +11,14 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    data_dir: str | None = typer.Option(None, help="Folder of data sets"),
+    data_dir: str | None = typer.Option(
+        None, help="Folder of data sets (default $MIO_EVAL_DATA or ./data)"
+    ),
 ) -> None:
-    """Show versions, accelerator, Java, caches, and which tasks can run here."""
+    """Show what is installed, and which tasks can run.
+
+    Versions, accelerator, Java, extras and caches, with what is missing and how to get it.
+    """
     from ..doctor import diagnose
 
     for title, lines in diagnose(data_dir):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..display import printable
 from .options import settings
+
+_SHOWN = 5  # failed samples named
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +34,10 @@ def metric(
         bool, typer.Option("--allow-partial", help="Count missing predictions as failed samples")
     ] = False,
 ) -> int:
-    """Score predictions with one metric. The references are the whole split."""
+    """Score a file of predictions with one metric.
+
+    The references are taken for the whole split (CIDEr counts its document frequencies there).
+    """
     from ..jsonio import dumps
     from ..score_files import score_files
 
@@ -45,8 +52,13 @@ def metric(
         interval = (
             "" if score.ci_low is None else f"  95 % [{score.ci_low:.2f}, {score.ci_high:.2f}]"
         )
-        unit = f" {score.unit}" if score.unit else ""
-        typer.echo(f"{name} {value}{unit}{interval}  scored {score.n_scored}/{score.n_expected}")
+        # Like the tables: a value ×100 bears no unit, "59.98 ×100" would read as 5998.
+        unit = f" {score.unit}" if score.unit not in ("", "×100") else ""
+        failed = f", {score.n_failed} failed" if score.n_failed else ""
+        scored = f"scored {score.n_scored}/{score.n_expected}{failed}"
+        typer.echo(f"{name} {value}{unit}{interval}  {scored}")
+        for sample_id, message in islice(result.errors.items(), _SHOWN):
+            typer.echo(printable(f"failed: {sample_id}: {message}"))
         if score.note:
             typer.echo(f"note: {score.note}")
         typer.echo(score.signature)

@@ -25,7 +25,7 @@ def ls() -> None:
 
 
 def show(name: Annotated[str, typer.Argument(help="Model backend")]) -> None:
-    """Show a model backend: what it can do and which arguments it takes."""
+    """Show what a model can do, and its arguments."""
     from ..errors import unknown
     from ..models import MODELS, model_names
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..errors import RunError, UsageError
 from .options import comma_list, key_values
 
 
@@ -102,7 +102,13 @@ def run(
             cache=cache,
         )
         result = evaluate(options, progress, ["mio-eval", *sys.argv[1:]])
-    write_report(result.path, result.data)
+    try:
+        write_report(result.path, result.data)
+    except OSError as error:
+        raise RunError(
+            f"cannot write the report into {result.path}: {error.strerror}. The scores are in "
+            f"run.json; print them with: mio-eval report {result.path}"
+        ) from error
     print_run(result.path, result.data)
     return 4 if result.failed else 0
 

@@ -19,7 +19,10 @@ def score(
         list[str] | None, typer.Option("--set", help="Metric setting: [metric.]key=value")
     ] = None,
 ) -> int:
-    """Compute a run's scores again from its stored outputs, with other metric settings if given."""
+    """Score a finished run again, offline.
+
+    The stored outputs are scored anew, with other metric settings if given.
+    """
     from ..engine.rescore import rescore
     from ..report import write_report
     from ..report.terminal import print_run

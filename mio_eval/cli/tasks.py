@@ -34,7 +34,10 @@ def ls() -> None:
 
 
 def show(name: Annotated[str, typer.Argument(help="Task, or task:split")]) -> None:
-    """Show a task: data, prompts, settings, metrics, protocol and what its source leaves open."""
+    """Show a task: data, prompts, metrics, protocol.
+
+    The protocol's notes say what its source leaves open.
+    """
     from ..tasks import get_task
 
     task = get_task(name)

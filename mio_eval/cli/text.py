@@ -1,4 +1,4 @@
-"""Plain aligned columns, for lists that are also read by other programs."""
+"""Plain text for the terminal: counts, and aligned columns that other programs can read too."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in [header, *rows]:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo(line.rstrip())
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 problem`, `3 problems`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

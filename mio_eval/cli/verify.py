@@ -14,8 +14,12 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(run: Annotated[Path, typer.Argument(help="Run directory")]) -> int:
-    """Recompute every score of a run bit for bit, without the model, the media or torch."""
+    """Check that a run's scores follow from its files.
+
+    Every score is recomputed bit for bit, without the model, the media or torch.
+    """
     from ..verify import verify as verify_run
+    from .text import count
 
     found = verify_run(run)
     for line in found.checked:
@@ -24,5 +28,5 @@ def verify(run: Annotated[Path, typer.Argument(help="Run directory")]) -> int:
         typer.echo(f"unchecked  {line}")
     for line in found.problems:
         typer.echo(f"DIFFERS    {line}")
-    typer.echo(f"{run}: {'verified' if found.ok else f'{len(found.problems)} problems'}")
+    typer.echo(f"{run}: {'verified' if found.ok else count(len(found.problems), 'problem')}")
     return 0 if found.ok else 4

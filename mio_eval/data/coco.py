@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UsageError
+from ..jsonio import clean_text
 from ..types import Image, Json, Sample
 from .layout import need_file
 
@@ -21,12 +22,12 @@ def read_karpathy(root: Path, split: str) -> Iterator[Sample]:
     `root` holds `dataset_coco.json` and the image folders it names (`val2014/`).
     """
     path = need_file(root / "dataset_coco.json")
-    for row in _load(path, "images"):
+    for row in _rows(_load(path), "images", path):
         try:
             if row["split"] != split:
                 continue
             image = root / row.get("filepath", "") / row["filename"]
-            references = tuple(sentence["raw"] for sentence in row["sentences"])
+            references = tuple(_text(sentence["raw"]) for sentence in row["sentences"])
             sample_id = str(row["cocoid"])
         except (KeyError, TypeError) as error:
             raise _malformed(path, error) from error
@@ -39,10 +40,13 @@ def read_captions(root: Path, split: str) -> Iterator[Sample]:
     path = need_file(inside if inside.exists() else root / f"captions_{split}.json", shown=inside)
     data = _load(path)
     try:
-        captions: dict[int, list[str]] = {image["id"]: [] for image in data["images"]}
-        for annotation in data["annotations"]:
-            captions[annotation["image_id"]].append(annotation["caption"])
-        for image in data["images"]:
+        images = _rows(data, "images", path)
+        captions: dict[int, list[str]] = {image["id"]: [] for image in images}
+        for annotation in _rows(data, "annotations", path):
+            if annotation["image_id"] not in captions:
+                raise TypeError(f"a caption of image {annotation['image_id']}, which is not listed")
+            captions[annotation["image_id"]].append(_text(annotation["caption"]))
+        for image in images:
             name = image.get("file_name") or f"COCO_{split}_{image['id']:012d}.jpg"
             yield _sample(str(image["id"]), root / split / name, tuple(captions[image["id"]]))
     except (KeyError, TypeError) as error:
@@ -53,12 +57,25 @@ def _sample(sample_id: str, image: Path, references: tuple[str, ...]) -> Sample:
     return Sample(sample_id, {"image": Image(image)}, references, cluster=sample_id)
 
 
-def _load(path: Path, key: str | None = None) -> Json:
+def _load(path: Path) -> Json:
     try:
-        data = json.loads(path.read_bytes())
-        return data if key is None else data[key]
-    except (ValueError, KeyError, TypeError) as error:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise _malformed(path, error) from error
+
+
+def _rows(data: Json, key: str, path: Path) -> list[Json]:
+    """Return a list of the file by its name."""
+    if not isinstance(data, dict) or not isinstance(data.get(key), list):
+        raise _malformed(path, TypeError(f"no list {key!r}"))
+    rows: list[Json] = data[key]
+    return rows
+
+
+def _text(caption: Json) -> str:
+    if not isinstance(caption, str):
+        raise TypeError(f"caption {caption!r} is not text")
+    return clean_text(caption)
 
 
 def _malformed(path: Path, error: Exception) -> UsageError:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, first_line
 from ..types import Audio, Image, Json, Sample
 
 
@@ -29,14 +29,16 @@ def load_rows(files: str, media_column: str, columns: tuple[str, ...]) -> Any:
         ) from error
     try:
         rows = datasets.load_dataset("parquet", data_files={"split": files}, split="split")
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    # Errors of the network come from whichever HTTP library huggingface_hub uses.
+    except Exception as error:
         raise UsageError(
-            f"cannot read {files}: {reason}; check the network or use --data-dir with local files"
+            f"cannot read {files} ({first_line(error)}); "
+            "check the network, or use --data-dir with local files"
         ) from error
     if missing := [c for c in (media_column, *columns) if c not in rows.column_names]:
         raise UsageError(
-            f"{files}: no column {', '.join(missing)}; it has {', '.join(rows.column_names)}"
+            f"{files}: no column {', '.join(missing)}; it has {', '.join(rows.column_names)}; "
+            "name a revision with the hub's columns in the task file"
         )
     kind = datasets.Image if media_column == "image" else datasets.Audio
     return rows.cast_column(media_column, kind(decode=False))

@@ -22,7 +22,7 @@ def read(root: Path, split: str) -> Iterator[Sample]:
         raise MissingDataError(folder / "<speaker>" / "<chapter>" / "<speaker>-<chapter>.trans.txt")
     for path in transcripts:
         speaker = path.parent.parent.name
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_lines(path), 1):
             if not line.strip():
                 continue
             utterance, space, text = line.strip().partition(" ")
@@ -39,6 +39,13 @@ def read(root: Path, split: str) -> Iterator[Sample]:
                 cluster=speaker,
                 meta={"speaker": speaker, "chapter": path.parent.name},
             )
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 ({error}); fetch the split again") from error
 
 
 def _order(path: Path) -> tuple[tuple[int, str], tuple[int, str]]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from ..errors import UsageError
+from ..errors import UsageError, first_line, unknown
 from ..shipped import sample_data
 from ..tasks.registry import Task
 from ..types import Sample
@@ -49,9 +49,9 @@ def default_data_dir() -> Path:
 
 
 def reader_function(name: str) -> Callable[..., Iterator[Sample]]:
-    """Return the reader called `name`."""
+    """Return the reader called `name`. Raises UsageError with the nearest names."""
     if name not in READERS:
-        raise UsageError(f"unknown data reader {name!r}; known: {', '.join(sorted(READERS))}")
+        raise unknown("data reader", name, READERS)
     module, _, function = READERS[name].partition(":")
     reader: Callable[..., Iterator[Sample]] = getattr(
         import_module(f".{module}", __package__), function
@@ -82,6 +82,8 @@ def open_source(task: Task, mode: DataMode, data_dir: Path | None = None) -> Sou
             yield from read(root, split)
         except MissingDataError as error:
             raise UsageError(_missing(task, root, error.path)) from error
+        except OSError as error:
+            raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
 
     return Source(mode, reader, str(root), revision, expected, samples)
 
@@ -99,7 +101,8 @@ def has_sample(task: Task) -> bool:
 def _local_root(task: Task, data_dir: Path) -> Path:
     """Accept both the folder that holds data sets and the data set's own folder."""
     nested = data_dir / task.file.dataset.folder
-    if nested.is_dir() or data_dir.name != task.file.dataset.folder:
+    # Made absolute, so that "." inside the data set's folder has a name too.
+    if nested.is_dir() or data_dir.absolute().name != task.file.dataset.folder:
         return nested
     return data_dir
 
@@ -124,17 +127,17 @@ def resolve_revision(dataset: str, revision: str) -> str:
         return revision
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise UsageError(
             "reading the Hugging Face hub needs `datasets`: pip install 'mio-eval[hub]'"
         ) from error
     try:
         sha = HfApi().dataset_info(dataset, revision=revision, timeout=20).sha
-    except (OSError, HfHubHTTPError) as error:
+    # Which HTTP library raises what depends on the version of huggingface_hub.
+    except Exception as error:
         raise UsageError(
-            f"cannot reach the hub for {dataset}@{revision} ({type(error).__name__}); "
-            "check the network or use --data-dir"
+            f"cannot reach the hub for {dataset}@{revision} ({first_line(error)}); "
+            "check the network, or use --data-dir with local files"
         ) from error
     if not sha:
         raise UsageError(

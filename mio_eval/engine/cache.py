@@ -10,11 +10,12 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import RunError
-from ..jsonio import dumps
+from ..jsonio import dumps, file_sha256
 from ..types import Json
 
 DATABASE = "responses.sqlite"
@@ -28,11 +29,13 @@ class ResponseCache:
         self.folder = folder
         self.media = folder / "media"
         self.media.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(folder / DATABASE, timeout=60, isolation_level=None)
         try:
+            self._database = sqlite3.connect(folder / DATABASE, timeout=60, isolation_level=None)
             # WAL with NORMAL never loses a committed row to a killed process.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
+            # Pages, 64 MB: a checkpoint waits for the disk, and nothing is gained by many.
+            self._database.execute("PRAGMA wal_autocheckpoint=16384")
             self._database.execute(_SCHEMA)
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
@@ -48,10 +51,9 @@ class ResponseCache:
         if row is None:
             return None
         value = json.loads(row[0])
-        output = value["output"]
-        for modality in ("image", "audio", "video"):
-            if modality in output and not (self.folder / output[modality]).is_file():
-                return None  # the medium was deleted: the response must be made again
+        if not self._medium_whole(value["output"]):
+            self._drop(key)  # the response must be made again, and take this one's place
+            return None
         return value
 
     def put(self, key: str, value: Json) -> None:
@@ -60,6 +62,24 @@ class ResponseCache:
             self._database.execute(
                 "INSERT OR IGNORE INTO responses VALUES (?, ?)", (bytes.fromhex(key), dumps(value))
             )
+        except sqlite3.DatabaseError as error:
+            raise self._error(error) from error
+
+    def _medium_whole(self, output: Json) -> bool:
+        """Tell whether a response's medium is there, unchanged; a changed one is removed."""
+        for modality in ("image", "audio", "video"):
+            if modality in output:
+                path = self.folder / output[modality]
+                if not path.is_file():
+                    return False
+                if file_sha256(path) != output["sha256"]:
+                    path.unlink(missing_ok=True)
+                    return False
+        return True
+
+    def _drop(self, key: str) -> None:
+        try:
+            self._database.execute("DELETE FROM responses WHERE key = ?", (bytes.fromhex(key),))
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
 
@@ -85,4 +105,16 @@ def link_or_copy(source: Path, target: Path) -> None:
         except OSError as error:
             if isinstance(error, FileExistsError):
                 raise
-            shutil.copyfile(source, target)
+            _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file wholly or not at all."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        shutil.copyfile(source, name)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

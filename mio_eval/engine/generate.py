@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
-from ..errors import UsageError
-from ..jsonio import clean_text, digest
-from ..models.base import Backend
+from ..errors import MioEvalError, RunError, UsageError
+from ..jsonio import clean_text, digest, write_atomic
+from ..media.decode import DecodeError
+from ..models.base import Backend, describe
 from ..tasks.registry import Task
 from ..types import Failure, Json, Media, Request, Response, Sample, Text
 from .cache import ResponseCache, link_or_copy
 from .execute import Executor
-from .journal import Journal, repair_journal
+from .journal import Journal, is_ok, repair_journal
 from .plan import TaskPlan
 from .progress import Progress
 from .requests import build_request, check_media, part_json, sample_content
@@ -26,6 +29,7 @@ _EXTENSIONS = {
     "audio": (".wav", ".flac", ".mp3", ".ogg"),
     "video": (".mp4", ".webm"),
 }
+_MESSAGE_LIMIT = 500  # characters kept of a failure's message
 
 
 @dataclass(slots=True)
@@ -54,7 +58,7 @@ class Generator:
 
     def __post_init__(self) -> None:
         self._model_key = digest(self.backend.identity().to_json())
-        self._executor = Executor(self.backend, self.timeout)
+        self._executor = Executor(self.backend, self.timeout, self.progress.message)
 
     def close(self) -> None:
         """Stop the worker thread."""
@@ -63,7 +67,7 @@ class Generator:
     def __call__(self, plan: TaskPlan) -> Generation:
         """Answer every sample of a task that the journal does not hold yet."""
         path = self.run.task(plan.task.directory) / SAMPLES
-        finished = repair_journal(path)
+        finished = repair_journal(path, self._is_finished)
         counts = Generation(kept=len(finished))
         total = plan.source.expected
         if plan.limit is not None:
@@ -74,6 +78,7 @@ class Generator:
             for sample in _unique(plan.samples(), plan.task):
                 counts.expected += 1
                 if sample.id in finished:
+                    self._check_same(plan, sample, finished.pop(sample.id))
                     continue
                 outcome = self._prepare(plan, sample)
                 if isinstance(outcome, _Pending):
@@ -85,8 +90,33 @@ class Generator:
                 self._record(journal, outcome, counts)
             if pending:
                 self._answer(pending, journal, counts)
+        if finished:
+            raise self._data_changed(plan, f"sample {next(iter(finished))!r} is no longer there")
         self.progress.finish()
         return counts
+
+    def _is_finished(self, record: Json) -> bool:
+        """Tell whether a journalled sample needs no new answer."""
+        if not is_ok(record):
+            return False
+        output = record["output"]
+        return "text" in output or (self.run.path / _media_path(output)).is_file()
+
+    def _check_same(self, plan: TaskPlan, sample: Sample, content: Json) -> None:
+        """Refuse to mix answers to data that changed since the run was started."""
+        try:
+            same = sample_content(sample) == content
+        except Exception as error:
+            raise self._data_changed(plan, f"sample {sample.id!r}: {error}") from error
+        if not same:
+            raise self._data_changed(plan, f"sample {sample.id!r} differs")
+
+    def _data_changed(self, plan: TaskPlan, what: str) -> RunError:
+        return RunError(
+            f"the data of {plan.task.name} changed since {self.run.path} was started: {what}. Put "
+            "the data back, or move that folder away and run again (what is unchanged comes from "
+            "the cache)"
+        )
 
     def _prepare(self, plan: TaskPlan, sample: Sample) -> _Pending | Json:
         """Make a sample's request; or its record, when it is cached or cannot be asked."""
@@ -105,8 +135,12 @@ class Generator:
                 model_key=self._model_key,
                 by_sample=self.backend.by_sample,
             )
-        except (OSError, KeyError) as error:
-            return _fail(record, Failure.of("data", error))
+        except MioEvalError:
+            raise
+        # The per-sample boundary of reading: a row's bytes come from a reader's own code.
+        except Exception as error:
+            stage = "decode" if isinstance(error, DecodeError) else "data"
+            return _fail(record, Failure.of(stage, error))
         record["key"] = request.key
         record["prompt"] = [part_json(part) for part in request.parts]
         found = self.cache.get(request.key) if self.cache is not None else None
@@ -129,7 +163,10 @@ class Generator:
                 twins.setdefault(leader, []).append(sample_id)
         for response in self._executor.run(requests):
             record = self._finish(pending[response.sample_id].record, response)
-            self._record(journal, record, counts)
+            try:
+                self._share(record)
+            finally:  # a cache that cannot be written must not cost a finished response
+                self._record(journal, record, counts)
             for twin in twins.get(response.sample_id, ()):
                 copy = dict(pending[twin].record)
                 for name in ("status", "output", "error", "timing"):
@@ -138,9 +175,9 @@ class Generator:
 
     def _finish(self, record: Json, response: Response) -> Json:
         """Put a response into its sample's record, its media into the run directory."""
-        record["timing"] = {"seconds": response.seconds, "cached": False}
+        record["timing"] = {"seconds": _number(response.seconds), "cached": False}
         if response.usage:
-            record["timing"]["usage"] = dict(response.usage)
+            record["timing"]["usage"] = _numbers(response.usage)
         if response.failure is not None:
             return _fail(record, response.failure)
         output = response.output
@@ -148,18 +185,22 @@ class Generator:
             record.update(status="ok", output={"text": clean_text(output.text)})
         elif isinstance(output, Media):
             try:
-                record.update(status="ok", output=self._keep_media(output))
-            except OSError as error:
-                return _fail(record, Failure.of("generate", error))
-        if self.cache is not None:
-            self.cache.put(
-                record["key"],
-                {"output": self._to_cache(record["output"]), "seconds": response.seconds},
-            )
+                data = output.read()
+            # The model's own code makes the bytes: what it raises fails this sample.
+            except Exception as error:
+                return _fail(record, describe(error))
+            record.update(status="ok", output=self._keep_media(output, data))
         return record
 
-    def _keep_media(self, output: Media) -> Json:
-        data = output.read()
+    def _share(self, record: Json) -> None:
+        """Put a finished response into the cache, for other runs."""
+        if self.cache is not None and is_ok(record):
+            output = self._to_cache(record["output"])
+            self.cache.put(
+                record["key"], {"output": output, "seconds": record["timing"]["seconds"]}
+            )
+
+    def _keep_media(self, output: Media, data: bytes) -> Json:
         sha256 = hashlib.sha256(data).hexdigest()
         allowed = _EXTENSIONS[output.modality]
         suffix = Path(output.name).suffix.lower()
@@ -167,9 +208,7 @@ class Generator:
         target = self.run.path / name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".part")
-            temporary.write_bytes(data)
-            temporary.replace(target)
+            write_atomic(target, [data])
         return {output.modality: name, "sha256": sha256}
 
     def _to_cache(self, output: Json) -> Json:
@@ -224,12 +263,22 @@ def _blank(sample: Sample) -> Json:
 
 
 def _fail(record: Json, failure: Failure) -> Json:
-    record.update(
-        status="failed",
-        output=None,
-        error={"stage": failure.stage, "type": failure.type, "message": failure.message},
-    )
+    message = clean_text(str(failure.message))[:_MESSAGE_LIMIT]
+    error = {"stage": failure.stage, "type": failure.type, "message": message}
+    record.update(status="failed", output=None, error=error)
     return record
+
+
+def _number(value: object) -> float | int | None:
+    """Return a number that JSON can hold, else None: timings come from the model's code."""
+    if isinstance(value, int):
+        return value
+    return float(value) if isinstance(value, Real) and math.isfinite(value) else None
+
+
+def _numbers(usage: Mapping[str, object]) -> dict[str, float | int]:
+    counts = {str(name): _number(value) for name, value in usage.items()}
+    return {name: value for name, value in counts.items() if value is not None}
 
 
 def _unique(samples: Iterable[Sample], task: Task) -> Iterator[Sample]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from ..errors import RunError
-from ..jsonio import dumps, write_atomic
+from ..jsonio import clean_text, dumps, write_atomic
 from ..types import Json
 
 _SYNC_SECONDS = 1.0
@@ -31,13 +32,14 @@ class Journal:
 
     def append(self, record: Json) -> None:
         """Write one record. Raises RunError when the disk refuses it; earlier lines stay whole."""
-        line = dumps(record).encode() + b"\n"
+        line = json_line(record)
         try:
             written = os.write(self._handle, line)
             while written < len(line):
                 written += os.write(self._handle, line[written:])
         except OSError as error:
-            os.ftruncate(self._handle, self._size)
+            with suppress(OSError):  # a torn line at the end is repaired when the run goes on
+                os.ftruncate(self._handle, self._size)
             raise RunError(
                 f"cannot write {self.path}: {error.strerror}. Everything finished is kept; "
                 "free space, then run the same command again"
@@ -53,8 +55,10 @@ class Journal:
 
     def close(self) -> None:
         """Sync and close the file."""
-        self.sync()
-        os.close(self._handle)
+        try:
+            self.sync()
+        finally:
+            os.close(self._handle)
 
     def __enter__(self) -> Journal:
         return self
@@ -73,6 +77,11 @@ def read_journal(path: Path) -> Iterator[Json]:
 
     Raises RunError for a damaged line elsewhere.
     """
+    return (record for record, _ in _sized(path))
+
+
+def _sized(path: Path) -> Iterator[tuple[Json, int]]:
+    """Yield the records of a journal, each with the bytes of its line."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -86,45 +95,55 @@ def read_journal(path: Path) -> Iterator[Json]:
                 if not line.endswith(b"\n"):
                     raise ValueError
                 record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise ValueError
             except ValueError:
                 torn = number
                 continue
-            yield record
+            yield record, len(line)
 
 
-def repair_journal(path: Path, keep_failed: bool = False) -> set[str]:
-    """Drop a torn last line and failed samples (they are tried again); return the ids kept.
+def is_ok(record: Json) -> bool:
+    """Tell whether a record is of a finished sample."""
+    return bool(record["status"] == "ok")
 
-    The file is rewritten, atomically, only when there is something to drop.
+
+def repair_journal(path: Path, finished: Callable[[Json], bool] = is_ok) -> dict[str, Json]:
+    """Drop a torn last line and what is not `finished` (it is tried again).
+
+    Returns the ids kept, each with its record's content hash (None where records have none). The
+    file is rewritten, atomically, only when there is something to drop.
     """
-    kept: set[str] = set()
-    clean = True
-    for record in read_journal(path):
-        if (record["status"] == "ok" or keep_failed) and record["id"] not in kept:
-            kept.add(record["id"])
-        else:
-            clean = False
-    if path.exists() and (not clean or not _ends_whole(path)):
+    kept: dict[str, Json] = {}
+    size = 0
+    for record, length in _sized(path):
+        if record["id"] not in kept and finished(record):
+            kept[record["id"]] = record.get("content")
+            size += length
+    if path.exists() and size != path.stat().st_size:
         seen: set[str] = set()
-        write_atomic(path, (_line(r) for r in read_journal(path) if _keep(r, keep_failed, seen)))
+        write_atomic(path, (json_line(r) for r in read_journal(path) if _keep(r, finished, seen)))
     return kept
 
 
-def _keep(record: Json, keep_failed: bool, seen: set[str]) -> bool:
-    if record["id"] in seen or not (record["status"] == "ok" or keep_failed):
+def _keep(record: Json, finished: Callable[[Json], bool], seen: set[str]) -> bool:
+    if record["id"] in seen or not finished(record):
         return False
     seen.add(record["id"])
     return True
 
 
-def _line(record: Json) -> bytes:
-    return dumps(record).encode() + b"\n"
+def json_line(record: Json) -> bytes:
+    """Encode a record as one line. Lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
+    try:
+        return dumps(record).encode() + b"\n"
+    except UnicodeEncodeError:
+        return dumps(_clean(record)).encode() + b"\n"
 
 
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        if file.tell() == 0:
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _clean(value: Json) -> Json:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(name): _clean(item) for name, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value

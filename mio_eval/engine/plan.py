@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from threading import TIMEOUT_MAX
 
 from ..data.sources import DataMode, Source, open_source
 from ..errors import UsageError, unknown
@@ -85,8 +86,10 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
         raise UsageError(f"--limit {options.limit}: expected a number of samples from 1 up")
     if options.batch_size < 1:
         raise UsageError(f"--batch-size {options.batch_size}: expected a number from 1 up")
-    if options.timeout <= 0:
-        raise UsageError(f"--timeout {options.timeout:g}: expected seconds above 0")
+    if not 0 < options.timeout <= TIMEOUT_MAX:
+        raise UsageError(
+            f"--timeout {options.timeout:g}: expected seconds above 0 and below {TIMEOUT_MAX:g}"
+        )
     parse_max_failures(options.max_failures)
     tasks = get_tasks(options.tasks)
     settings = [parse_setting(text) for text in options.metric_settings]
@@ -192,7 +195,7 @@ def parse_max_failures(text: str) -> tuple[float, bool]:
         raise UsageError(
             f"--max-failures {text!r}: expected a count or a share such as 2%"
         ) from error
-    if value < 0 or (share and value > 100):
+    if not value >= 0 or (share and value > 100):  # `not`, so that NaN is refused too
         raise UsageError(f"--max-failures {text!r}: expected 0 or more, at most 100%")
     return value, share
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import RunError, UsageError
 from ..metrics import get_metric
 from ..metrics.base import Metric
 from ..tasks import get_task
@@ -13,7 +13,7 @@ from .annotate import annotate_task
 from .plan import build_metrics, check_settings, parse_setting
 from .progress import Progress
 from .run import close_run, record_scores
-from .rundir import RunDirectory
+from .rundir import SAMPLES, RunDirectory
 from .score import score_task
 
 
@@ -24,6 +24,7 @@ def rescore(path: Path, settings: tuple[str, ...], progress: Progress) -> Json:
     finished generating.
     """
     run = RunDirectory(path)
+    run.read()  # refuses a folder that is no run before a lock is made in it
     run.lock()
     try:
         data = run.read()
@@ -41,7 +42,14 @@ def rescore(path: Path, settings: tuple[str, ...], progress: Progress) -> Json:
             annotate_task(folder, judges, progress)
             facts["metrics"] = {metric.name: dict(metric.settings) for metric in metrics}
             facts["absent"] = absent
-            record_scores(data, name, score_task(folder, metrics, facts["primary"]))
+            scores = score_task(folder, metrics, facts["primary"])
+            if scores.tally.expected != data["data"][name]["n"]:
+                raise RunError(
+                    f"{folder / SAMPLES} holds {scores.tally.expected} samples, the run had "
+                    f"{data['data'][name]['n']}; restore it, or go on with: "
+                    f"mio-eval run --resume {path}"
+                )
+            record_scores(data, name, scores)
         close_run(run, data)
         return data
     finally:

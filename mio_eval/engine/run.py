@@ -55,8 +55,9 @@ def evaluate(
     progress = progress or Silent()
     plan = make_plan(options)
     try:
+        data = _describe(plan, argv)
         run, fresh = _find_or_create(plan, progress)
-        return _execute(plan, run, progress, argv, started_before=not fresh)
+        return _execute(plan, run, data, progress, started_before=not fresh)
     finally:
         plan.backend.close()
 
@@ -81,7 +82,7 @@ def resume(path: Path, overrides: dict[str, Json], progress: Progress | None = N
                 "since it was started; start a new run (finished responses are found in the cache)"
             )
         run.lock()
-        return _execute(plan, run, progress, None, started_before=True)
+        return _execute(plan, run, _describe(plan, None), progress, started_before=True)
     finally:
         plan.backend.close()
 
@@ -96,6 +97,9 @@ def _find_or_create(plan: Plan, progress: Progress) -> tuple[RunDirectory, bool]
             continue  # a run of another version; leave it alone
         if data["plan"] == plan.identity and data["status"] != "complete":
             run.lock()
+            if run.read()["status"] == "complete":
+                run.unlock()  # another process finished it meanwhile
+                continue
             progress.message(f"continuing {run.path}")
             return run, False
     return RunDirectory.create(runs, plan.backend.identity().name), True
@@ -104,16 +108,15 @@ def _find_or_create(plan: Plan, progress: Progress) -> tuple[RunDirectory, bool]
 def _execute(
     plan: Plan,
     run: RunDirectory,
+    data: Json,
     progress: Progress,
-    argv: Sequence[str] | None,
     *,
     started_before: bool,
 ) -> RunResult:
-    data = _describe(plan, argv)
-    if started_before:
-        old = run.read()
-        data["started"], data["command"] = old["started"], old["command"]
     try:
+        if started_before:
+            old = run.read()
+            data["started"], data["command"] = old["started"], old["command"]
         run.write(data)
         _run_tasks(plan, run, data, progress)
         close_run(run, data)
@@ -128,6 +131,9 @@ def _execute(
                 f"{run.path}: {error.strerror or error}. Everything finished is kept; "
                 f"go on with: mio-eval run --resume {run.path}"
             ) from error
+        raise
+    except Exception as error:
+        _write_failed(run, data, f"internal error: {type(error).__name__}: {error}")
         raise
     finally:
         run.unlock()
@@ -244,6 +250,16 @@ def _describe_data(task: TaskPlan) -> Json:
 
 def close_run(run: RunDirectory, data: Json) -> None:
     """Decide the status, hash the files, write run.json for good."""
+    reasons = reasons_to_fail(data)
+    data["status"] = "failed" if reasons else "complete"
+    data["reason"] = "; ".join(reasons) or None
+    data["ended"] = _now()
+    data["files"] = run.hash_files()
+    run.write(data)
+
+
+def reasons_to_fail(data: Json) -> list[str]:
+    """Say why a run whose tasks are all scored is not complete; nothing when it is."""
     reasons = []
     allowed = data["options"]["max_failures"]
     for name, scores in data["results"].items():
@@ -256,11 +272,7 @@ def close_run(run: RunDirectory, data: Json) -> None:
             reasons.append(
                 f"{name}: {failed} of {expected} samples failed, --max-failures allows {allowed}"
             )
-    data["status"] = "failed" if reasons else "complete"
-    data["reason"] = "; ".join(reasons) or None
-    data["ended"] = _now()
-    data["files"] = run.hash_files()
-    run.write(data)
+    return reasons
 
 
 def _write_failed(run: RunDirectory, data: Json, reason: str) -> None:

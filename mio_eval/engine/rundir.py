@@ -22,6 +22,8 @@ ANNOTATIONS = "annotations.jsonl"
 STATS = "stats.jsonl"
 REFERENCES = "references.jsonl"
 _LOCK = ".lock"
+# What write_atomic calls a file of a run before it is whole.
+_TEMPORARY = re.compile(r"\.(run\.json|\w+\.jsonl|report\.\w+|[0-9a-f]{64}\.\w+)\.[a-z0-9_]{8}")
 # Derived files, rewritten by `report`: not part of what a run's hashes protect.
 _UNHASHED = {RUN_JSON, _LOCK, "report.md", "report.html"}
 
@@ -59,6 +61,13 @@ class RunDirectory:
                 f"run {self.path} is in use by another process; wait for it, or start a new run"
             ) from error
         self._lock = lock
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove half-written temporary files that a killed process left."""
+        for path in list(self.path.rglob(".*")):
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def unlock(self) -> None:
         """Give the lock back."""

@@ -18,7 +18,7 @@ from ..metrics.base import Array, Item, Metric, Statistics
 from ..stats import CONFIDENCE, bootstrap_interval, column_sums
 from ..types import Failure, Json, Score
 from .annotate import read_annotations
-from .journal import read_journal
+from .journal import json_line, read_journal
 from .rundir import REFERENCES, SAMPLES, STATS
 
 _WINDOW = 4096  # samples whose statistics are computed at once
@@ -77,7 +77,7 @@ def write_references(folder: Path, references: Iterable[tuple[str, Sequence[str]
     """Keep the references of the whole split, which some metrics read (CIDEr's frequencies)."""
     write_atomic(
         folder / REFERENCES,
-        (dumps({"id": i, "references": list(r)}).encode() + b"\n" for i, r in references),
+        (json_line({"id": i, "references": list(r)}) for i, r in references),
     )
 
 

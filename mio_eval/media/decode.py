@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000  # a larger image is refused: it would take over 300 MB once decoded
 MAX_AUDIO_SECONDS = 4 * 3600
+_UNKNOWN_LENGTH = 0x7FFF_0000  # from here up, a WAV file written to a pipe says "unknown"
 
 
 class DecodeError(Exception):
@@ -39,7 +40,11 @@ def load_image(media: Media) -> PIL.Image.Image:
             if image.width * image.height > MAX_PIXELS:
                 raise DecodeError(f"{media.name}: {image.width}×{image.height} pixels is too large")
             image.load()
-            return ImageOps.exif_transpose(image).convert("RGB")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):
+                # Pillow would clip 16-bit grey at 255, which leaves almost everything white.
+                upright = upright.convert("I").point(lambda grey: grey / 256)
+            return upright.convert("RGB")
     except DecodeError:
         raise
     # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for damaged files.
@@ -51,7 +56,8 @@ def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
     """Decode a sound as mono float32 at `rate` Hz, shape (samples,), range about −1 to 1.
 
     Channels are averaged; resampling is soxr's high quality. Raises DecodeError for damaged,
-    truncated, empty or over-long sounds, OSError for a missing file.
+    truncated, empty or over-long sounds, OSError for a missing file. A cut Ogg or AIFF file cannot
+    be told from a shorter whole one.
     """
     try:
         import numpy as np
@@ -59,7 +65,10 @@ def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
         import soxr
     except ImportError as error:
         raise UsageError("decoding audio needs: pip install 'mio-eval[speech]'") from error
-    stream: BinaryIO = io.BytesIO(media.read())
+    data = media.read()
+    if _wav_is_cut(data):
+        raise DecodeError(f"{media.name}: truncated, the file ends inside its sound")
+    stream: BinaryIO = io.BytesIO(data)
     try:
         with soundfile.SoundFile(stream) as file:
             if file.frames > MAX_AUDIO_SECONDS * file.samplerate:
@@ -78,3 +87,17 @@ def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
     if source_rate != rate:
         mono = soxr.resample(mono, source_rate, rate, quality="HQ")
     return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def _wav_is_cut(data: bytes) -> bool:
+    """Tell whether a WAV file promises more sound than it holds; libsndfile reads on in silence."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return False
+    at = 12
+    while at + 8 <= len(data):
+        name: bytes = data[at : at + 4]
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if name == b"data":
+            return size < _UNKNOWN_LENGTH and at + 8 + size > len(data)
+        at += 8 + size + size % 2
+    return False

@@ -6,8 +6,10 @@ are put on the scale of published tables.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from functools import lru_cache
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -20,6 +22,21 @@ from .rouge import rouge_l
 TOKENIZER_OPTION = Option(
     "ptb", ("ptb", "java"), "PTB tokens in pure Python, or by Stanford's Java tokenizer"
 )
+Tokens: TypeAlias = Sequence[str]
+
+_REMEMBERED = 1 << 18  # captions: COCO's val2014 whole, which is less than 100 MB
+_LONG = 512  # characters; what is longer is no caption, and not worth the memory
+
+
+@lru_cache(_REMEMBERED)
+def _ptb_tokens(caption: str) -> tuple[str, ...]:
+    """Tokenise a caption once for all metrics: each reads the same references, CIDEr twice."""
+    return tuple(map(sys.intern, ptb_tokenize(caption)))
+
+
+def _words(tokens: Tokens) -> Tokens:
+    """Split the few tokens that hold a no-break space ("2 1/2"), as Python's split does."""
+    return " ".join(tokens).split() if any("\xa0" in token for token in tokens) else tokens
 
 
 class CaptionMetric(Metric):
@@ -29,22 +46,28 @@ class CaptionMetric(Metric):
     higher_is_better = True
     counts_references = True
     options: ClassVar[Mapping[str, Option]] = {"tokenizer": TOKENIZER_OPTION}
+    splits_at: ClassVar[str] = "white space"
+    """pycocoevalcap's BLEU and CIDEr split the tokens' line at white space, ROUGE at spaces."""
 
-    def tokenize(self, captions: Sequence[str]) -> list[list[str]]:
+    def tokenize(self, captions: Sequence[str]) -> Sequence[Tokens]:
         """Tokenise captions with the chosen tokenizer."""
+        tokens = self._tokenize(captions)
+        return tokens if self.splits_at == "space" else [_words(line) for line in tokens]
+
+    def _tokenize(self, captions: Sequence[str]) -> Sequence[Tokens]:
         if self.settings["tokenizer"] == "java":
             from .ptb_java import java_ptb_tokenize_many
 
             return java_ptb_tokenize_many(captions)
-        return [ptb_tokenize(caption) for caption in captions]
+        return [(_ptb_tokens if len(c) <= _LONG else ptb_tokenize)(c) for c in captions]
 
-    def tokens_of(self, items: Sequence[Item]) -> tuple[list[list[str]], list[list[list[str]]]]:
+    def tokens_of(self, items: Sequence[Item]) -> tuple[Sequence[Tokens], list[list[Tokens]]]:
         """Tokenise the hypotheses and the references of items."""
         need_references(self.name, items)
         hypotheses = self.tokenize([item.text for item in items])
         return hypotheses, self.tokenize_references([item.references for item in items])
 
-    def tokenize_references(self, references: Sequence[tuple[str, ...]]) -> list[list[list[str]]]:
+    def tokenize_references(self, references: Sequence[tuple[str, ...]]) -> list[list[Tokens]]:
         """Tokenise each sample's references, in one call for all."""
         tokens = iter(self.tokenize([caption for group in references for caption in group]))
         return [[next(tokens) for _ in group] for group in references]
@@ -137,6 +160,7 @@ class RougeL(CaptionMetric):
 
     name = "rouge_l"
     title = "ROUGE-L"
+    splits_at = "space"
     range = (0.0, 100.0)
     columns = ("rouge_l", "count")
 

@@ -24,6 +24,7 @@ class Meteor(CaptionMetric):
 
     name = "meteor"
     title = "METEOR"
+    splits_at = "space"
     range = (0.0, 100.0)
     columns = _METEOR_COLUMNS
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mio_eval.errors import UsageError, unknown
+from mio_eval.metrics.normalizers_quick import quick_english
 
 Normalizer: TypeAlias = Callable[[str], str]
 
@@ -49,7 +50,9 @@ def _identity(text: str) -> str:
 
 def _english() -> Normalizer:
     table = resources.files(__package__).joinpath(_SPELLING).read_text(encoding="utf-8")
-    return _linear_time(_whisper_module().EnglishTextNormalizer(json.loads(table)))
+    module = _whisper_module()
+    whole = module.EnglishTextNormalizer(json.loads(table))
+    return _linear_time(quick_english(whole, module))
 
 
 def _basic() -> Normalizer:

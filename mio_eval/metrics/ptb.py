@@ -60,31 +60,38 @@ _PLAIN_QUOTES = str.maketrans(
 _ROUND = str.maketrans({"(": "-lrb-", ")": "-rrb-"})
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 
-# Anything but plain words and commas; the hyphen between two letters or digits is plain too. What
-# follows a comma without a space may join it (",5"; "red,black-eyed"): left to the rules.
-_ODD = re.compile("[^A-Za-z0-9, ]")
-_ODD_HYPHEN = re.compile("[^A-Za-z0-9, -]|(?<![A-Za-z0-9])-|-(?![A-Za-z0-9])")
+# Anything but letters, commas and spaces; then anything but those, digits and inner hyphens.
+# Numbers side by side may be a telephone number, and what follows a comma without a space may join
+# it (",5"; "red,black-eyed"): both are left to the rules.
+_ODD = re.compile("[^A-Za-z, ]")
+_ODDER = re.compile("[^A-Za-z0-9, -]|(?<![A-Za-z0-9])-|-(?![A-Za-z0-9])|[0-9] [0-9]")
 _COMMA_JOINS = re.compile(",[A-Za-z0-9]")
 _HOST_NAME = re.compile(r"\.(?:com|net|org|edu)", re.IGNORECASE)
-_NEXT_WORD = re.compile("[A-Za-z]+(?= )")
+_NEXT_WORDS = re.compile("[A-Za-z]+(?: +[A-Za-z]+)*(?= )")
 _KEEPS_PERIOD = frozenset(f"{ABBREVIATIONS} {CAPITAL_ABBREVIATIONS}".split())
 # So much of the following line decides at most: white space and one of the sentence words.
 _FOLLOWING = 64
+_SENTENCE = "A dog runs."
+_ADDRESS_INITIAL = re.compile(r"[A-Za-z]{2,63}\. [^\n]{0,200}(?<![A-Za-z])[A-Za-z]\.\s*\Z")
 
 
-def ptb_tokenize(caption: str, *, following: str = "") -> list[str]:
+def ptb_tokenize(caption: str, *, following: str | None = None) -> list[str]:
     """Return the tokens of one caption, in lower case, without punctuation.
 
-    `following` is the next line of the file in the original tool. It matters only to a caption
-    that ends in an initial or in "no." ("sign at 4th Ave S."): Stanford's tokenizer reads on, and
-    drops the period of the initial when the next line begins like a sentence ("A dog ..."). Its
-    words never enter the result. A token that holds a space in the original ("2 1/2") is split, as
-    the scorers split it.
+    A token may hold a no-break space ("2 1/2" is one token of the original).
+
+    `following` is the next line of the file in the original tool, which reads on: it matters only
+    to a caption that ends in an initial or in "no." ("sign at 4th Ave S."), whose period is dropped
+    when the next line begins like a sentence ("A dog ..."). Without it the ending is undecided in
+    the original; here an initial loses its period where an abbreviation stood before it, as in an
+    address. An empty string is the end of the file.
     """
     words = _plain_words(caption)
     if words is not None:
         return words
-    return [token for token in _tokens(_one_line(caption), following) if token not in _REMOVED]
+    if following is None:
+        following = _SENTENCE if _ADDRESS_INITIAL.search(caption) else ""
+    return _by_rules(caption, following)
 
 
 def _plain_words(caption: str) -> list[str] | None:
@@ -93,7 +100,7 @@ def _plain_words(caption: str) -> list[str] | None:
     period = text.endswith(".")
     if period:
         text = text[:-1]
-    if _ODD.search(text) and _ODD_HYPHEN.search(text):
+    if _ODD.search(text) and _ODDER.search(text):
         return None
     text = text.lower()
     if "," in text:
@@ -117,32 +124,33 @@ def ptb_tokenize_many(captions: Sequence[str]) -> list[list[str]]:
     Each caption sees the line after it (see `ptb_tokenize`), so the result equals the original's
     for the same captions in the same order.
     """
-    last = len(captions) - 1
     result = []
     for index, caption in enumerate(captions):
-        following = captions[index + 1] if index < last else ""
-        if index < last and (not following or following.isspace()):
-            following = _next_text(captions, index + 1)
-        result.append(ptb_tokenize(caption, following=following))
+        words = _plain_words(caption)
+        if words is None:
+            words = _by_rules(caption, _following(captions, index + 1))
+        result.append(words)
     return result
 
 
-def _next_text(captions: Sequence[str], start: int) -> str:
+def _following(captions: Sequence[str], start: int) -> str:
     """Return the first caption from `start` on that is not blank, after one line end for each."""
     # Bounded, since a run of blank captions would otherwise be read once for each of them.
     for index in range(start, min(start + _FOLLOWING // 2, len(captions))):
-        if captions[index] and not captions[index].isspace():
-            return "\n" * (index - start) + captions[index].lstrip()
+        text = captions[index][:_FOLLOWING]
+        if text and not text.isspace():
+            return "\n" * (index - start) + (text.lstrip() if index > start else text)
     return ""
 
 
-def _one_line(text: str) -> str:
-    return _LONE_SURROGATE.sub(" ", text.translate(_SPACED))
+def _by_rules(caption: str, following: str) -> list[str]:
+    line = _LONE_SURROGATE.sub(" ", caption.translate(_SPACED))
+    return [token for token in _tokens(line, following) if token not in _REMOVED]
 
 
 def _tokens(caption: str, following: str) -> list[str]:
     end = len(caption)
-    tail = following[:_FOLLOWING].translate(_SPACED) if following else ""
+    tail = following[:_FOLLOWING].translate(_SPACED)
     shadow = shadow_of(f"{caption}\n{tail}\n")
     last_close = shadow.rfind(">", 0, end)
     has_host = _HOST_NAME.search(shadow) is not None
@@ -153,11 +161,13 @@ def _tokens(caption: str, following: str) -> list[str]:
         if first in _BLANK:
             position += 1
             continue
-        word = _NEXT_WORD.match(caption, position)
-        if word and word[0].lower() not in SPLIT_WORDS:
-            tokens.append(word[0].lower())
-            position = word.end()
-            continue
+        plain = _NEXT_WORDS.match(caption, position)
+        if plain:
+            words = plain[0].lower().split()
+            if SPLIT_WORDS.isdisjoint(words):
+                tokens += words
+                position = plain.end()
+                continue
         kind, stop = _longest(shadow, position, end, last_close, has_host)
         tokens += _spell(kind, caption[position:stop])
         position = stop
@@ -178,10 +188,6 @@ def _longest(
         if match is None:
             continue
         token_end = match.end()
-        if rule.kind is Kind.LINK:
-            token_end = position + len(match[0].rstrip(".,!?-"))
-            if "." not in shadow[position:token_end]:
-                continue
         reach = max(token_end, match.end(1)) if rule.behind else token_end
         if reach > best and token_end <= end:
             best, kind, stop = reach, rule.kind, token_end
@@ -203,11 +209,12 @@ def _spell(kind: Kind | None, text: str) -> list[str]:
         return [_ENTITIES.get(text.lower(), "")]
     if kind is Kind.CONTRACTION:
         text = text.replace("&apos;", "'").translate(_PLAIN_QUOTES)
+    elif kind is Kind.JOINED:
+        text = text.lower().replace("&amp;", "&")
     elif kind is Kind.BRACKETED:
         text = text.translate(_ROUND)
-    elif kind is Kind.WORD:
-        if "@" not in text and "#" not in text:
-            text = text.replace(SOFT_HYPHEN, "")
-        if "&" in text:
-            text = re.sub("(?<=[A-Z])&amp;(?=[A-Z])", "&", text, flags=re.IGNORECASE)
-    return text.lower().split()
+    elif kind is Kind.WORD and "@" not in text and "#" not in text:
+        text = text.replace(SOFT_HYPHEN, "")
+    # White space inside a token ("2 1/2") is a no-break space in the original's output.
+    joined = "\xa0".join(text.lower().split())
+    return [joined] if joined else []

@@ -81,7 +81,7 @@ class Backend(ABC):
         """Free what the model holds."""
 
 
-def describe(error: Exception) -> Failure:
+def describe(error: BaseException) -> Failure:
     """Put an exception of one sample under the stage it belongs to."""
     if isinstance(error, DecodeError):
         return Failure.of("decode", error)

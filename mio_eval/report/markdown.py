@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..display import one_line
 from ..jsonio import write_atomic
 from ..types import Json
 from .tables import TaskTable, task_tables, verdict
 
 REPORT = "report.md"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
 
 
 def write_report(path: Path, data: Json) -> Path:
@@ -34,7 +35,7 @@ def markdown(path: Path, data: Json) -> str:
 
 def escape(text: str) -> str:
     """Make text harmless inside Markdown: no markup, no HTML, one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", one_line(text))
 
 
 def _task_blocks(task: TaskTable) -> list[str]:
@@ -52,7 +53,7 @@ def _task_blocks(task: TaskTable) -> list[str]:
     blocks.append("\n".join(f"- `{row.signature}`" for row in task.rows))
     if task.published:
         rows = [[task.own[0], task.own[1], ""]]
-        rows += [[row.model, f"{row.value:g}", row.split] for row in task.published]
+        rows += [[row.model, row.value, row.split] for row in task.published]
         blocks.append(escape(task.published_title))
         blocks.append(table(["model", task.published[0].metric, "split, as published"], rows))
     return blocks

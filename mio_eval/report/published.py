@@ -15,7 +15,8 @@ class PublishedRow:
     """One published number."""
 
     model: str
-    value: float
+    value: str
+    """As printed: "12.0" stays "12.0"."""
     metric: str
     table: str
     split: str
@@ -35,7 +36,7 @@ def published_rows(spec: Published, metric: str) -> list[PublishedRow]:
     return [
         PublishedRow(
             model=f"{row['model']} ({row['model_size']})" if row["model_size"] else row["model"],
-            value=float(row["value"]),
+            value=row["value"],
             metric=label,
             table=row["table"],
             split=row["split"],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..display import one_line
 from ..errors import UsageError
 from ..metrics import metric_class
 from ..tasks import get_task
@@ -16,6 +18,7 @@ from .published import PublishedRow, published_rows
 class MetricRow:
     """One metric of a task, formatted."""
 
+    label: str
     title: str
     value: str
     interval: str
@@ -31,6 +34,7 @@ class TaskTable:
     """The table of one task."""
 
     name: str
+    directory: str
     title: str
     model: str
     flags: tuple[str, ...]
@@ -51,27 +55,36 @@ def task_tables(data: Json) -> list[TaskTable]:
 
 def _task_table(name: str, data: Json) -> TaskTable:
     facts, source, scores = data["tasks"][name], data["data"][name], data["results"][name]
-    model = data["model"]["name"]
+    model = one_line(data["model"]["name"])
     rows = tuple(_metric_row(metric, score) for metric, score in scores.items())
     try:
         task = get_task(name)
     except UsageError:  # the task file is gone: the run still has its numbers
         return TaskTable(
-            name, name, model, _flags(source, None), rows, facts["absent"], facts["failures"]
+            name=name,
+            directory=facts["directory"],
+            title=name,
+            model=model,
+            flags=_flags(source, None) + _partial(scores, facts["primary"]),
+            rows=rows,
+            absent=facts["absent"],
+            failures=facts["failures"],
+            notes=_notes(rows),
         )
     spec = task.file.published
     published: tuple[PublishedRow, ...] = ()
     title = ""
     flags = _flags(source, spec.comparable_split if spec else None)
+    flags += _partial(scores, facts["primary"])
     if spec is not None:
         published = tuple(published_rows(spec, facts["primary"]))
         title = f"published: {published[0].source}" if published else ""
     primary = scores.get(facts["primary"])
     short = ", ".join(flag.partition(":")[0] for flag in flags)
     own = (f"{model} [{short}]" if short else model, _number(primary["value"]) if primary else "–")
-    notes = [f"{name}: {row.title}: {row.note}" for row in rows if row.note]
     return TaskTable(
         name=name,
+        directory=facts["directory"],
         title=task.file.title,
         model=model,
         flags=flags,
@@ -81,7 +94,7 @@ def _task_table(name: str, data: Json) -> TaskTable:
         published=published,
         published_title=title,
         own=own,
-        notes=tuple(notes),
+        notes=_notes(rows),
     )
 
 
@@ -104,6 +117,23 @@ def _flags(source: Json, comparable_split: str | None) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def _partial(scores: Json, primary: str) -> tuple[str, ...]:
+    """Say that the primary value leaves failed samples out."""
+    score = scores.get(primary)
+    if score is None or not score["n_failed"]:
+        return ()
+    return (f"PARTIAL: {score['n_failed']} of {score['n_expected']} samples have no score",)
+
+
+def _notes(rows: Sequence[MetricRow]) -> tuple[str, ...]:
+    """Write each note once, with the metrics it concerns."""
+    concerned: dict[str, list[str]] = {}
+    for row in rows:
+        for note in filter(None, row.note.split("; ")):
+            concerned.setdefault(note, []).append(row.label)
+    return tuple(f"{note} ({', '.join(labels)})" for note, labels in concerned.items())
+
+
 def _metric_row(metric: str, score: Json) -> MetricRow:
     try:
         title = metric_class(metric).title
@@ -112,6 +142,7 @@ def _metric_row(metric: str, score: Json) -> MetricRow:
     arrow = "↑" if score["higher_is_better"] else "↓"
     unit = f" {score['unit']}" if score["unit"] and score["unit"] != "×100" else ""
     return MetricRow(
+        label=title,
         title=f"{title}{unit} {arrow}",
         value=_number(score["value"]),
         interval=_interval(score),
@@ -139,5 +170,5 @@ def _number(value: float | None) -> str:
 def verdict(path: Path, data: Json) -> str:
     """Say in one line how the run ended."""
     if data["status"] == "complete":
-        return f"complete: {path}"
-    return f"{data['status'].upper()}: {data['reason'] or 'not finished'} ({path})"
+        return one_line(f"complete: {path}")
+    return one_line(f"{data['status'].upper()}: {data['reason'] or 'not finished'} ({path})")

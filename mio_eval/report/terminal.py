@@ -36,7 +36,7 @@ def _print_task(task: TaskTable, console: Console) -> None:
     for metric, reason in task.absent.items():
         _plain(console, f"absent: {metric}: {reason}")
     for stage, count in task.failures.items():
-        _plain(console, f"failed at {stage}: {count} (see {task.name}/samples.jsonl)")
+        _plain(console, f"failed at {stage}: {count} (see {task.directory}/samples.jsonl)")
     for note in task.notes:
         _plain(console, f"note: {note}")
     for row in task.rows:
@@ -54,7 +54,7 @@ def _print_published(task: TaskTable, console: Console) -> None:
     table.add_column("split, as published")
     table.add_row(Text(task.own[0]), task.own[1], "", style="bold")
     for row in task.published:
-        table.add_row(Text(row.model), f"{row.value:g}", Text(row.split))
+        table.add_row(Text(row.model), row.value, Text(row.split))
     console.print(table)
 
 

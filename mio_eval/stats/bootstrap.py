@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 12345
 MIN_CLUSTERS = 2  # one cluster drawn again and again has no spread: no interval, not a zero one
-_BLOCK = 2_000_000  # indices drawn at once: bounds memory whatever the number of clusters
+_BLOCK = 1_000_000  # indices drawn at once: bounds memory whatever the number of clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,20 @@ def resampled_sums(sums: Array, resamples: int, seed: int) -> Array:
     step = max(1, _BLOCK // clusters)
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
-        raw = generator.random_raw(clusters * size).reshape(clusters, size)
+        # A resample takes the next draws of the stream, so the size of a block does not matter.
+        raw = generator.random_raw(clusters * size).reshape(size, clusters).T
         # The upper 32 bits times the number of clusters, shifted down: uniform within 2⁻³².
-        index = ((raw >> np.uint64(32)) * np.uint64(clusters) >> np.uint64(32)).astype(np.intp)
+        index = ((raw >> np.uint64(32)) * np.uint64(clusters) >> np.uint64(32)).astype(
+            np.intp, order="C"
+        )
+        if size == 1:
+            # Of a single column numpy would sum pairs of pairs, in an order of its own.
+            index = np.repeat(index, 2, axis=1)
         for column in range(columns):
             table = np.ascontiguousarray(sums[:, column])
             # Axis 0 of a C-ordered array is summed row after row.
-            result[start : start + size, column] = np.add.reduce(table[index], axis=0)
+            sums_of = np.add.reduce(table[index], axis=0)
+            result[start : start + size, column] = sums_of[:size]
     return result
 
 

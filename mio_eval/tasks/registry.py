@@ -10,11 +10,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..errors import UsageError, unknown
 from ..shipped import shipped
-from .schema import PLAIN, Split, TaskFile
+from .schema import PLAIN, Dataset, Hub, Protocol, Published, Split, TaskFile
 
 # Safe either way; the C one is faster.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -71,6 +71,8 @@ def load_task_file(path: Path) -> TaskFile:
         data = yaml.load(text, Loader=_LOADER)  # noqa: S506
     except OSError as error:
         raise UsageError(f"cannot read task file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}" if where else ""
@@ -84,24 +86,41 @@ def load_task_file(path: Path) -> TaskFile:
         raise UsageError(_explain(path, error)) from error
 
 
+# Where a field of a task file holds fields of its own.
+_PARTS: dict[str | int, type[BaseModel]] = {
+    "dataset": Dataset,
+    "splits": Split,
+    "hub": Hub,
+    "published": Published,
+    "protocol": Protocol,
+}
+
+
 def _explain(path: Path, error: ValidationError) -> str:
     """Say the first problem of a task file: file, field, what is wrong, what to do."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "task"
+    loc = first["loc"]
+    field = "".join(f"{part}: " for part in [".".join(map(str, loc))] if part)
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        known = sorted(TaskFile.model_fields) if len(first["loc"]) == 1 else []
-        remedy = str(unknown("field", str(first["loc"][-1]), known)).partition("; ")[2]
-        message = "no such field" + (f"; {remedy}" if known else "; remove it")
+        model = next((_PARTS[part] for part in reversed(loc[:-1]) if part in _PARTS), TaskFile)
+        remedy = str(unknown("field", str(loc[-1]), model.model_fields)).partition("; ")[2]
+        message = f"no such field; {remedy}"
     elif first["type"] == "missing":
         message = "is missing; add it"
+    elif first["type"] != "value_error":
+        message = f"{message}, got {first['input']!r:.60}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{path}: {field}: {message}{more}"
+    return f"{path}: {field}{message}{more}"
 
 
 def task_folders() -> Iterator[Path]:
     """Yield the folders of task files: the user's first, then the shipped one, then plug-ins."""
     for folder in filter(None, os.environ.get(TASK_PATH, "").split(os.pathsep)):
+        if not Path(folder).is_dir():
+            raise UsageError(
+                f"${TASK_PATH} names {folder}, which is no folder; correct it or unset it"
+            )
         yield Path(folder)
     yield shipped("tasks")
     for entry in entry_points(group=ENTRY_POINTS):

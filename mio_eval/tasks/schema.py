@@ -100,7 +100,9 @@ class TaskFile(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> TaskFile:
         if self.primary not in self.metrics:
-            raise ValueError(f"primary {self.primary!r} is not one of metrics")
+            raise ValueError(
+                f"primary {self.primary!r} is not one of metrics: {', '.join(self.metrics)}"
+            )
         if extra := set(self.metric_options) - set(self.metrics):
             raise ValueError(f"metric_options for metrics not listed: {', '.join(sorted(extra))}")
         if PLAIN not in self.prompts:

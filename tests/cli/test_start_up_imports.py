@@ -1,0 +1,65 @@
+"""Commands that list or help load no heavy library, which is what keeps them instant."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    *("torch", "transformers", "pandas", "scipy", "datasets", "PIL", "soundfile", "numpy"),
+    *("huggingface_hub", "jiwer", "soxr", "faster_whisper", "pyarrow", "matplotlib"),
+}
+PROGRAM = """
+import json, sys
+from mio_eval.cli.app import main
+try:
+    main(json.loads(sys.argv[1]))
+except SystemExit as stop:
+    code = stop.code
+print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, modules = json.loads(ended.stderr.splitlines()[-1])
+    assert code == 0
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["tasks", "ls"],
+        ["tasks", "show", "librispeech"],
+        ["models", "ls"],
+        ["models", "show", "predictions"],
+        ["data", "ls"],
+    ],
+    ids=" ".join,
+)
+def test_no_heavy_library(arguments):
+    modules = loaded(*arguments)
+    assert "mio_eval" in modules
+    assert not modules & HEAVY
+
+
+def test_help_needs_no_task_machinery():
+    assert not loaded("--help") & {"yaml", "jinja2"}
+
+
+def test_report_and_verify_load_no_torch(finished_run):
+    for command in ("report", "verify"):
+        heavy = loaded(command, str(finished_run)) & HEAVY
+        assert not heavy - {"numpy", "jiwer"}, command
