@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from data import write_librispeech, write_requests
-from measure import Measured, machine, script, wall
+from measure import Measured, machine, script, time_command
 
 REQUESTS = 10_000
 MEMORY_SIZES = (2_000, 10_000, 50_000)
@@ -210,18 +210,24 @@ def start_up(rounds: int) -> Iterator[Row]:
         ("tasks ls", "below 0.5", ("mio-eval", "tasks", "ls"), ("lm-eval", "ls", "tasks"), rounds),
     )
     for label, target, ours, theirs, repeats in commands:
-        mine: list[float] = []
-        rivals: list[float] = []
+        mine, rivals = [], []
         for _ in range(repeats):
-            mine += [wall(str(SCRIPTS / ours[0]), *ours[1:]) for _ in range(max(1, 5 // repeats))]
+            for _ in range(max(1, 5 // repeats)):
+                mine.append(time_command(str(SCRIPTS / ours[0]), *ours[1:]))
             if installed("lm_eval"):
-                rivals.append(wall(str(SCRIPTS / theirs[0]), *theirs[1:]))
-        what = f"mio-eval {label}"
+                rivals.append(time_command(str(SCRIPTS / theirs[0]), *theirs[1:]))
+        what, (seconds, cpu) = f"mio-eval {label}", _medians(mine)
         if not rivals:
-            yield missing("lm-eval", what, "s", statistics.median(mine), target)
+            yield missing("lm-eval", what, "s", seconds, target)
             continue
+        rival_seconds, rival_cpu = _medians(rivals)
         rival = " ".join(theirs)
-        yield Row(what, "s", statistics.median(mine), target, rival, statistics.median(rivals))
+        yield Row(what, "s", seconds, target, rival, rival_seconds, cpu, rival_cpu)
+
+
+def _medians(times: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    walls, cpus = zip(*times, strict=True)
+    return statistics.median(walls), statistics.median(cpus)
 
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {

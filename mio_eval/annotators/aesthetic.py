@@ -101,7 +101,7 @@ class AestheticPredictor:
             # Hubs, downloads and checkpoints fail with almost any type of error.
             except Exception as error:
                 message = f"aesthetic: cannot load {self._encoder} and its head"
-                said = first_line(error)[:300]
+                said = first_line(error)[:200]
                 raise UsageError(f"{message} ({said}); {_ALTERNATIVE}") from error
         return self._loaded
 

@@ -210,7 +210,7 @@ def load_encoder(
         raise UsageError(f"{metric}: {spec} needs a package ({error}): {_INSTALL}") from error
     # Hubs, checkpoints and configurations fail with almost any type of error.
     except Exception as error:
-        message = f"{metric}: cannot load {spec} ({first_line(error)[:300]}); {alternative}"
+        message = f"{metric}: cannot load {spec} ({first_line(error)[:200]}); {alternative}"
         raise UsageError(message) from error
 
 
@@ -274,12 +274,21 @@ def _load_transformers(rest: str, device: str, batch: int) -> ClipEncoder:
     settings, _ = ImageProcessingMixin.get_image_processor_dict(name, **where)
     model = pretrained(AutoModel, name, **where)
 
+    vocabulary = config.text_config.vocab_size
+
     def load_tokenizer() -> Any:
         try:
-            return AutoTokenizer.from_pretrained(name, **where)
+            tokenizer = AutoTokenizer.from_pretrained(name, **where)
         except Exception as error:
-            message = f"cannot load the tokenizer of hf/{rest} ({first_line(error)[:300]})"
+            message = f"cannot load the tokenizer of hf/{rest} ({first_line(error)[:200]})"
             raise UsageError(f"{message}; {ALTERNATIVE}") from error
+        # Without its files transformers makes up a tokenizer that knows three tokens.
+        if len(tokenizer) < 0.9 * vocabulary:
+            raise UsageError(
+                f"the tokenizer of hf/{rest} has {len(tokenizer)} tokens, its model {vocabulary}: "
+                "the folder lacks the tokenizer's files"
+            )
+        return tokenizer
 
     preprocess = Preprocess.from_transformers(settings)
     return TransformersEncoder(identity, model, preprocess, load_tokenizer, device, batch)

@@ -86,7 +86,7 @@ class InceptionFeatures:
         # A file of anything else fails with almost any type of error.
         except Exception as error:
             message = f"fid: {weights} does not hold pytorch-fid's {_WEIGHTS} weights"
-            raise UsageError(f"{message} ({first_line(error)[:300]})") from error
+            raise UsageError(f"{message} ({first_line(error)[:200]})") from error
         self._device = device or best_device(torch)
         self._network: Any = network.eval().to(self._device)
         self._batch = batch

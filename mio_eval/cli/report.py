@@ -19,7 +19,7 @@ def report(
 ) -> None:
     """Print the tables of one or more runs."""
     from ..engine.rundir import RunDirectory
-    from ..errors import unknown
+    from ..errors import UsageError, unknown
     from ..report.markdown import markdown
     from ..report.terminal import print_run
 
@@ -27,7 +27,14 @@ def report(
         raise unknown("--format", format_, ("terminal", "markdown"))
     for path in runs:
         data = RunDirectory(path).read()
-        if format_ == "markdown":
-            typer.echo(markdown(path, data), nl=False)
-        else:
-            print_run(path, data)
+        try:
+            text = markdown(path, data)  # reads all that the terminal's tables do
+            if format_ == "terminal":
+                print_run(path, data)
+            else:
+                typer.echo(text, nl=False)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"{path}: run.json is damaged ({type(error).__name__}: {error}); "
+                "take it from a backup, or run again"
+            ) from error

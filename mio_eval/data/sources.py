@@ -48,10 +48,10 @@ def default_data_dir() -> Path:
     return Path(os.environ.get(DATA_DIR) or "data")
 
 
-def reader_function(name: str) -> Callable[..., Iterator[Sample]]:
-    """Return the reader called `name`. Raises UsageError with the nearest names."""
+def reader_function(name: str, task_file: Path) -> Callable[..., Iterator[Sample]]:
+    """Return the reader that a task file names. Raises UsageError with the nearest names."""
     if name not in READERS:
-        raise unknown("data reader", name, READERS)
+        raise UsageError(f"{task_file}: {unknown('data reader', name, READERS)}")
     module, _, function = READERS[name].partition(":")
     reader: Callable[..., Iterator[Sample]] = getattr(
         import_module(f".{module}", __package__), function
@@ -75,7 +75,7 @@ def open_source(task: Task, mode: DataMode, data_dir: Path | None = None) -> Sou
     else:
         root = _local_root(task, data_dir or default_data_dir())
         split, reader, expected, revision = task.split, task.reader, task.spec.expected, "local"
-    read = reader_function(reader)
+    read = reader_function(reader, task.path)
 
     def samples() -> Iterator[Sample]:
         try:
@@ -116,7 +116,7 @@ def _hub(task: Task) -> Source:
         )
     revision = resolve_revision(hub.id, hub.revision)
     files = f"hf://datasets/{hub.id}@{revision}/{hub.files[task.split]}"
-    read = reader_function(hub.reader)
+    read = reader_function(hub.reader, task.path)
     place = f"{hub.id}@{revision}"
     return Source("hub", hub.reader, place, revision, task.spec.expected, lambda: read(files))
 

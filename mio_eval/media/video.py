@@ -7,6 +7,7 @@ packets foretell the frames rightly, else in two; only wanted frames are convert
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -34,8 +35,7 @@ MAX_KEPT_PIXELS = 1_000_000_000  # over all kept frames together: 3 GB of RGB
 # A tail may miss this much before a file counts as truncated: headers are often off by a little.
 _TAIL_SECONDS = 0.5
 _TAIL_SHARE = 0.05
-# Formats whose header states the duration; others estimate it from the bit rate.
-_STATES_DURATION = {"mov", "matroska", "avi", "flv", "asf"}
+_STATES_DURATION = {"mov", "matroska", "avi", "flv", "asf"}  # others estimate it
 # Nothing that opens further files or addresses (playlists, concat scripts, devices).
 _FORMATS = (
     "mov,matroska,avi,flv,asf,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,gif,apng,mjpeg,dv,"
@@ -51,6 +51,7 @@ _TURNS = {
     (0, 1, 1, 0): "TRANSPOSE",
     (0, -1, -1, 0): "TRANSVERSE",
 }
+_CLOCK = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)  # Matroska's way
 _SIDEWAYS = {"ROTATE_270", "ROTATE_90", "TRANSPOSE", "TRANSVERSE"}
 
 
@@ -85,7 +86,6 @@ class _Pass:
     stated_seconds: float = 0.0
     stated_frames: int = 0
     ends_early: bool = False  # the index points beyond the end of the file
-    has_index: bool = False
     problem: str = ""
     span: float = 0.0  # seconds from the first frame to the end of the last
     end: float = 0.0  # the end of the last frame on the file's own clock, seconds
@@ -141,16 +141,16 @@ def load_frames(media: Media, policy: FramePolicy) -> Frames:
     if not count:
         raise DecodeError(f"{name}: no decodable frame" + (f" ({problem})" if problem else ""))
     if problem:
-        stated = max(found.stated_frames, round(found.stated_seconds * fps))
-        times += [times[-1] + more / fps for more in range(1, stated - count + 1)]
+        stated = min(max(found.stated_frames, found.stated_seconds * fps), MAX_VIDEO_FRAMES)
+        times += [times[-1] + more / fps for more in range(1, round(stated) - count + 1)]
     wanted = policy.indices(times, fps, cutter.cuts if cutter else ())
     if problem and (cutter or len(times) == count or max(wanted) >= count):
         raise DecodeError(f"{name}: damaged or truncated after {count} frames: {problem}")
     images = found.images
     if not images.keys() >= set(wanted):
         images = _decode(source, name, wanted, threads=threads, stop=max(wanted)).images
-        if not images.keys() >= set(wanted):
-            raise DecodeError(f"{name}: frames decode differently each time")
+    if not images.keys() >= set(wanted):
+        raise DecodeError(f"{name}: frames decode differently each time")
     return Frames(
         images=[images[index] for index in wanted],
         indices=wanted,
@@ -184,6 +184,8 @@ def load_audio_track(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32
         if not container.streams.audio:
             raise DecodeError(f"{media.name}: no sound track")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise DecodeError(f"{media.name}: cannot decode audio: unknown codec")
         _read_statement(container, stream, found)
         _check_seconds(found.stated_seconds, MAX_AUDIO_SECONDS, media.name)
         to_float = av.AudioResampler(format="fltp")
@@ -240,10 +242,9 @@ def _video_stream(container: Any, name: str) -> Any:
     """Choose the first video stream that is no cover picture. Raises DecodeError."""
     for stream in container.streams.video:
         if not stream.disposition & _pyav().stream.Disposition.attached_pic:
-            context = stream.codec_context
-            if context is None:
+            if stream.codec_context is None:
                 raise DecodeError(f"{name}: no decodable frame (unknown codec)")
-            _check_pixels(context.width, context.height, name)
+            _check_pixels(stream.codec_context.width, stream.codec_context.height, name)
             return stream
     raise DecodeError(f"{name}: no decodable frame (no video stream)")
 
@@ -255,19 +256,15 @@ def _read_statement(container: Any, stream: Any, found: _Pass) -> None:
     if not formats & _STATES_DURATION:
         return
     found.stated_frames = stream.frames
+    if "mov" in formats and (entries := stream.index_entries):
+        found.ends_early = any(entry.pos + entry.size > container.size for entry in entries)
+        return  # edit lists may rightly show less than the stated duration
     if stream.duration and stream.time_base:
         found.stated_seconds = float(stream.duration * stream.time_base)
-    elif "DURATION" in stream.metadata:  # Matroska states it as 00:01:02.345000000
-        try:
-            hours, minutes, seconds = map(float, stream.metadata["DURATION"].split(":"))
-            found.stated_seconds = hours * 3600 + minutes * 60 + seconds
-        except ValueError:
-            pass
+    elif match := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):
+        found.stated_seconds = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
     elif len(container.streams) == 1 and container.duration:
         found.stated_seconds = container.duration / 1_000_000
-    if "mov" in formats and (entries := stream.index_entries):
-        found.has_index = True
-        found.ends_early = any(entry.pos + entry.size > container.size for entry in entries)
     # AVI files shorten the duration to what is there, and keep the number of frames.
     if found.rate and stream.type == "video":
         found.stated_seconds = max(found.stated_seconds, found.stated_frames / found.rate)
@@ -280,15 +277,13 @@ def _scan(source: Path | bytes, name: str) -> _Pass:
         stream = _video_stream(container, name)
         _read_statement(container, stream, found)
         stamps: list[float] = []
-        try:
-            for packet in container.demux(stream):
+        with suppress(av.FFmpegError):  # decoding will meet it, and say so
+            for packet in _packets(container, stream):
                 stamp = packet.dts if packet.pts is None else packet.pts
                 if packet.size and not packet.is_discard and stamp is not None:
                     stamps.append(float(stamp * packet.time_base))
                 if len(stamps) > MAX_VIDEO_FRAMES:
                     raise DecodeError(f"{name}: over {MAX_VIDEO_FRAMES} frames")
-        except av.FFmpegError:
-            pass  # decoding will meet it, and say so
     found.stamps += sorted(stamps)
     return found
 
@@ -307,6 +302,7 @@ def _decode(
     with _opened(source, name) as container:
         stream = _video_stream(container, name)
         _read_statement(container, stream, found)
+        _check_seconds(found.stated_seconds, MAX_VIDEO_SECONDS, name)
         stream.thread_type = threads
         for index, frame in enumerate(_frames(container, stream, found)):
             if index >= MAX_VIDEO_FRAMES:
@@ -329,11 +325,17 @@ def _decode(
     return found
 
 
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    # Where a stream appears on the way (FLV, TS), PyAV (18.1) runs past its list at the very end.
+    with suppress(IndexError):
+        yield from container.demux(stream)
+
+
 def _frames(container: Any, stream: Any, found: _Pass) -> Iterator[Any]:
     """Yield decoded frames in display order up to the first damage, noted as `found.problem`."""
     av = _pyav()
     try:
-        for packet in container.demux(stream):
+        for packet in _packets(container, stream):
             if packet.is_corrupt:
                 found.problem = "a packet is cut off or damaged"
                 break
@@ -355,8 +357,7 @@ def _frames(container: Any, stream: Any, found: _Pass) -> Iterator[Any]:
 def _turn(frame: Any) -> str:
     """Name the PIL transposition that makes a frame upright, by its display matrix, or "".
 
-    The matrix is that of ISO/IEC 14496-12, 16.16 fixed point. Other than quarter turns and
-    mirrorings are left alone.
+    The matrix is ISO/IEC 14496-12's, 16.16 fixed point. Odd angles are left alone.
     """
     side = frame.side_data.get("DISPLAYMATRIX")
     if side is None:
@@ -376,11 +377,9 @@ def _upright(frame: Any) -> PIL.Image.Image:
 
 
 def _shortfall(seconds: float, found: _Pass) -> str:
-    """Say what is missing of the stated duration, or "" when nothing much is."""
+    """Say what is missing of the stated duration, or "" when that is little."""
     if found.ends_early:
         return "the file ends early"
-    if found.has_index:  # an edit list may show less than the stated duration
-        return ""
     missing = found.stated_seconds - seconds
     if missing <= max(_TAIL_SECONDS, _TAIL_SHARE * found.stated_seconds):
         return ""

@@ -56,8 +56,8 @@ def resampled_sums(sums: Array, resamples: int, seed: int) -> Array:
         for column in range(columns):
             table = np.ascontiguousarray(sums[:, column])
             # Axis 0 of a C-ordered array is summed row after row.
-            sums_of = np.add.reduce(table[index], axis=0)
-            result[start : start + size, column] = sums_of[:size]
+            drawn = np.add.reduce(table[index], axis=0)
+            result[start : start + size, column] = drawn[:size]
     return result
 
 

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from PIL import Image  # noqa: E402
+from PIL import Image
 
-from mio_eval.annotators.clip_preprocess import Preprocess, crop_start  # noqa: E402
-from mio_eval.errors import UsageError  # noqa: E402
+from mio_eval.annotators.clip_preprocess import Preprocess, crop_start
+from mio_eval.errors import UsageError
 
 CLIP = {
     "crop_size": 224,

@@ -96,7 +96,9 @@ def test_aesthetic_without_its_models(siglip, monkeypatch, tmp_path):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UsageError, match="aesthetic: cannot load mio-eval-tests/none.*local files"):
+    with pytest.raises(
+        UsageError, match=r"aesthetic: cannot load mio-eval-tests/none.*local files"
+    ):
         AestheticPredictor("mio-eval-tests/none").scores([])
     with pytest.raises(UsageError, match="no head for embeddings of 64"):
         read_head(siglip / "head.pth", 64)
@@ -112,7 +114,7 @@ def test_a_failed_download_is_one_line(siglip, monkeypatch, tmp_path):
         raise OSError("no route to host")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(UsageError, match="no route to host.*name local files: encoder, head"):
+    with pytest.raises(UsageError, match=r"no route to host.*name local files: encoder, head"):
         AestheticPredictor(str(siglip)).load()
 
 
@@ -136,18 +138,56 @@ def inception(tmp_path_factory):
 
 
 def test_inception_features(inception, images, monkeypatch):
-    extractor = InceptionFeatures(inception, device="cpu", batch=2)
-    features = extractor.features(images)
-    assert features.shape == (3, 2048)
+    """torchvision's own forward pass, with the two changes that the weights need."""
+    from torch.nn import functional
+    from torchvision.models import inception as original
+
+    extractor = InceptionFeatures(inception, device="cpu", batch=1)
+    features = extractor.features(images[1:])
+    assert features.shape == (2, 2048)
     assert features.dtype == np.float32
     assert extractor.identity.startswith("pt_inception-2015-12-05@sha256-")
     assert extractor.features([]).shape == (0, 2048)
-    original = pytest.importorskip("pytorch_fid.inception")
+
+    class Changed:
+        calls = 0
+
+        def __getattr__(self, name):
+            return getattr(functional, name)
+
+        def avg_pool2d(self, x, **options):
+            self.calls += 1
+            if self.calls % 9 == 0:  # the last of nine blocks
+                return functional.max_pool2d(x, **options)
+            return functional.avg_pool2d(x, count_include_pad=False, **options)
+
+    network = original.Inception3(num_classes=1008, aux_logits=False, init_weights=False).eval()
+    network.load_state_dict(torch.load(inception, weights_only=True))
+    network.fc = torch.nn.Identity()
+    changed = Changed()
+    monkeypatch.setattr(original, "F", changed)
+    with torch.inference_mode():
+        for image, row in zip(images[1:], features, strict=True):
+            expected = network(2 * resized(image) - 1)[0].numpy()
+            np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-5)
+    assert changed.calls == 18
+
+
+def resized(image):
+    pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy()).float()[None] / 255
+    return torch.nn.functional.interpolate(pixels, (299, 299), mode="bilinear", align_corners=False)
+
+
+@pytest.mark.skipif(find_spec("pytorch_fid") is None, reason="needs pytorch-fid")
+def test_inception_features_are_pytorch_fids(inception, images, monkeypatch):
+    features = InceptionFeatures(inception, device="cpu", batch=2).features(images[:2])
+    import pytorch_fid.inception as original
+
     state = torch.load(inception, weights_only=True)
     monkeypatch.setattr(original, "load_state_dict_from_url", lambda *_, **__: state)
     network = original.InceptionV3([3]).eval()
     with torch.inference_mode():
-        for image, row in zip(images, features, strict=True):
+        for image, row in zip(images[:2], features, strict=True):
             pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy()).float() / 255
             expected = network(pixels[None])[0][0, :, 0, 0].numpy()
             np.testing.assert_allclose(row, expected, rtol=0, atol=1e-4)

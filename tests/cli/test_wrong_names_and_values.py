@@ -151,6 +151,7 @@ def test_no_run_directory(invoke, tmp_path, command):
     ("content", "message"),
     [
         ("{", "cannot read broken/run.json"),
+        ('{"schema_version": 1}', "mio-eval: broken: run.json is damaged (KeyError: "),
         ('{"schema_version": 99}', "schema version 99, this mio-eval reads 1; use the version"),
     ],
 )

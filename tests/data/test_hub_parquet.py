@@ -161,7 +161,7 @@ def test_through_the_task(parquet, monkeypatch):
 
     commit = "c" * 40
     monkeypatch.setattr(sources, "resolve_revision", lambda dataset, revision: commit)
-    monkeypatch.setattr(sources, "reader_function", lambda name: read)
+    monkeypatch.setattr(sources, "reader_function", lambda name, task_file: read)
     source = sources.open_source(get_task("librispeech:test-other"), "hub")
     assert [s.id for s in source] == ["1089-134686-0000", "61-7-0000"]
     assert asked == [f"hf://datasets/openslr/librispeech_asr@{commit}/other/test/*.parquet"]
@@ -178,7 +178,7 @@ def test_commit_is_taken_as_it_is():
 def test_run_on_hub_data(parquet, monkeypatch, tmp_path, capsys):
     """From Parquet to scores by the command line, media read for their hashes."""
     path = parquet(coco_table())
-    monkeypatch.setattr(sources, "reader_function", lambda name: lambda files: hub.read_coco(path))
+    monkeypatch.setattr(sources, "reader_function", lambda *_: lambda files: hub.read_coco(path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", os.devnull)
     lines = [{"id": i, "text": captions_of(n)[0]} for n, i in enumerate(("391895", "60623", "7"))]

@@ -270,6 +270,18 @@ def test_bundled_sample(task):
     assert list(check_source(source)) == []
 
 
+def test_reader_that_a_task_file_misspells(tmp_path, monkeypatch):
+    text = get_task("librispeech").path.read_text(encoding="utf-8")
+    path = tmp_path / "librispeech.yaml"
+    path.write_text(text.replace("reader: librispeech", "reader: libri"), encoding="utf-8")
+    monkeypatch.setenv("MIO_EVAL_TASKS", str(tmp_path))
+    with pytest.raises(UsageError) as error:
+        open_source(get_task("librispeech"), "local", tmp_path)
+    assert str(error.value).startswith(
+        f"{path}: unknown data reader 'libri'; did you mean librispeech"
+    )
+
+
 def test_has_local(tmp_path):
     assert not has_local(get_task("coco_caption"), tmp_path)
     write_coco(tmp_path)

@@ -28,7 +28,7 @@ class Told(Silent):
 
 def failures(world: World, behaviours: dict[str, str], **options: Any) -> dict[str, Any]:
     """Run a scripted model; return the errors of failed samples."""
-    arguments = {"model_args": world.script(behaviours), "batch_size": 4, **options}
+    arguments = {"model_args": world.script(behaviours), "batch_size": 4, "timeout": 30, **options}
     result = world.evaluate("Scripted", **arguments)
     records = records_of(result.path)
     assert len(records) == 12

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engine.worlds import (
     World,
@@ -18,6 +19,7 @@ from engine.worlds import (
     wait_until,
 )
 
+from mio_eval.engine.score import Rows
 from mio_eval.verify import verify
 
 KILLS = 5  # in each of four rounds
@@ -146,3 +148,17 @@ def test_rows_of_the_journal_may_be_in_any_order(world: World) -> None:
     assert again.scores == first.scores
     assert again.data["data"] == first.data["data"]
     assert len(world.started()) == 24
+
+
+def test_statistics_are_put_in_one_order() -> None:
+    """Sums within a cluster round by order, so rows are sorted by id, whole or in windows."""
+    order = list(range(50))
+    ordered = [(np.array([[0.1 * i]]), str(i), f"c{i % 3}") for i in order]
+    random.Random(0).shuffle(order)
+    mixed = [ordered[i] for i in order]
+    results = []
+    for rows in (ordered, mixed):
+        blocks, ids, clusters = (list(column) for column in zip(*rows, strict=True))
+        values, groups = Rows(ids, clusters, blocks).ordered(1)
+        results.append((values.tolist(), groups))
+    assert results[0] == results[1]

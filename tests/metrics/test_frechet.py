@@ -74,7 +74,7 @@ def test_is_a_distance(seed, width, n):
 
 def test_small_sets_are_refused():
     a = np.random.default_rng(0).normal(size=(2048, 2))
-    with pytest.raises(UsageError, match="2047 images on one side, at least 2048.*kid"):
+    with pytest.raises(UsageError, match=r"2047 images on one side, at least 2048.*kid"):
         fid(a[:2047], a)
     with pytest.raises(UsageError, match="100 images"):
         fid(a, a[:100])

@@ -25,7 +25,7 @@ ITEMS = [
     Item("e", "a cat on the mat", ("a cat on the mat",)),
 ]
 
-# Name, options, number of samples, references a sample → signature (formats: DESIGN, section 6).
+# Name, options, number of samples, references a sample → signature (formats: docs/signatures.md).
 SIGNATURES = [
     ("cider", {}, "5", f"cider|tok:{TOKENIZER}|df:split|n:40|refs:5|{V}"),
     ("cider", {"tokenizer": "java"}, "5-6", f"cider|tok:ptb-java|df:split|n:40|refs:5-6|{V}"),
