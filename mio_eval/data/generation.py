@@ -16,7 +16,7 @@ from .layout import MissingDataError, need_folder
 
 
 def read_coco_t2i(root: Path, split: str) -> Iterator[Sample]:
-    """Yield one caption an image of a Karpathy split, the first in the file; the image is the target."""
+    """Yield the first caption of each image of a Karpathy split; the image is the target."""
     for sample in coco.read_karpathy(root, split):
         yield _to_image(sample.id, sample.references[0], sample.inputs["image"])
 

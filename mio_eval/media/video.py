@@ -1,7 +1,7 @@
 """Decodes videos and sound tracks with PyAV, strictly and within limits.
 
-Frames are counted by decoding them: a header may lie. A file is read in one pass where its
-packets foretell the frames rightly, else in two; only wanted frames are converted and kept.
+Frames are counted by decoding them, once where the packets foretell the wanted ones, else twice;
+only wanted frames are converted and kept.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ MAX_VIDEO_FRAMES = 1_000_000  # four hours at 60 frames a second are 864,000
 MAX_KEPT_PIXELS = 1_000_000_000  # over all kept frames together: 3 GB of RGB
 
 # A tail may miss this much before a file counts as truncated: headers are often off by a little.
-_TAIL_SECONDS = 0.5
-_TAIL_SHARE = 0.05
+_TAIL_SECONDS, _TAIL_SHARE = 0.5, 0.05
 _STATES_DURATION = {"mov", "matroska", "avi", "flv", "asf"}  # others estimate it
 # Nothing that opens further files or addresses (playlists, concat scripts, devices).
-_FORMATS = (
-    "mov,matroska,avi,flv,asf,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,gif,apng,mjpeg,dv,"
-    "rm,ogg,mp3,aac,ac3,eac3,flac,wav,w64,aiff,au,amr,amrnb,amrwb,caf,ape,wv,tta"
-)
+_SINGLE_FILES = {
+    "format_whitelist": "mov,matroska,avi,flv,asf,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,"
+    "gif,apng,mjpeg,dv,rm,ogg,mp3,aac,ac3,eac3,flac,wav,w64,aiff,au,amr,amrnb,amrwb,caf,ape,wv,tta"
+}
 # Where a display matrix sends right (a, b) and down (c, d), and what makes such a frame upright.
 _TURNS = {
     (0, 1, -1, 0): "ROTATE_270",
@@ -87,8 +86,8 @@ class _Pass:
     stated_frames: int = 0
     ends_early: bool = False  # the index points beyond the end of the file
     problem: str = ""
-    span: float = 0.0  # seconds from the first frame to the end of the last
-    end: float = 0.0  # the end of the last frame on the file's own clock, seconds
+    span: float = 0.0  # seconds from the start of the first frame to the end of the last
+    end: float = 0.0  # end of the last frame on the file's own clock, seconds
 
     def add_stamp(self, frame: Any, time_base: Fraction) -> None:
         """Note the presentation time of the next decoded frame."""
@@ -184,8 +183,6 @@ def load_audio_track(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32
         if not container.streams.audio:
             raise DecodeError(f"{media.name}: no sound track")
         stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise DecodeError(f"{media.name}: cannot decode audio: unknown codec")
         _read_statement(container, stream, found)
         _check_seconds(found.stated_seconds, MAX_AUDIO_SECONDS, media.name)
         to_float = av.AudioResampler(format="fltp")
@@ -226,9 +223,8 @@ def _opened(source: Path | bytes, name: str) -> Iterator[Any]:
     """Open a file through a stream of ours: a path is never read as an address or a pattern."""
     av = _pyav()
     with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
-        options = {"format_whitelist": _FORMATS, "max_pixels": str(MAX_PIXELS)}
         try:
-            container = av.open(stream, metadata_errors="replace", options=options)
+            container = av.open(stream, metadata_errors="replace", options=_SINGLE_FILES)
         except (av.FFmpegError, ValueError) as error:
             raise DecodeError(f"{name}: cannot open: {_said(error)}") from error
         try:
@@ -242,9 +238,9 @@ def _video_stream(container: Any, name: str) -> Any:
     """Choose the first video stream that is no cover picture. Raises DecodeError."""
     for stream in container.streams.video:
         if not stream.disposition & _pyav().stream.Disposition.attached_pic:
-            if stream.codec_context is None:
-                raise DecodeError(f"{name}: no decodable frame (unknown codec)")
-            _check_pixels(stream.codec_context.width, stream.codec_context.height, name)
+            if context := stream.codec_context:
+                _check_pixels(context.width, context.height, name)
+                context.options = {"max_pixels": str(MAX_PIXELS)}  # also if the size changes
             return stream
     raise DecodeError(f"{name}: no decodable frame (no video stream)")
 
@@ -334,6 +330,9 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 def _frames(container: Any, stream: Any, found: _Pass) -> Iterator[Any]:
     """Yield decoded frames in display order up to the first damage, noted as `found.problem`."""
     av = _pyav()
+    if stream.codec_context is None:
+        found.problem = "unknown codec"
+        return
     try:
         for packet in _packets(container, stream):
             if packet.is_corrupt:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..display import one_line
 from ..errors import UsageError
-from ..metrics import metric_class
-from ..tasks import get_task
+from ..metrics import get_metric, metric_class
+from ..tasks import Task, get_task
 from ..types import Json
 from .published import PublishedRow, published_rows
 
@@ -75,7 +75,7 @@ def _task_table(name: str, data: Json) -> TaskTable:
     published: tuple[PublishedRow, ...] = ()
     title = ""
     flags = _flags(source, spec.comparable_split if spec else None)
-    flags += _partial(scores, facts["primary"])
+    flags += _partial(scores, facts["primary"]) + _other_settings(task, facts)
     if spec is not None:
         published = tuple(published_rows(spec, facts["primary"]))
         title = f"published: {published[0].source}" if published else ""
@@ -123,6 +123,18 @@ def _partial(scores: Json, primary: str) -> tuple[str, ...]:
     if score is None or not score["n_failed"]:
         return ()
     return (f"PARTIAL: {score['n_failed']} of {score['n_expected']} samples have no score",)
+
+
+def _other_settings(task: Task, facts: Json) -> tuple[str, ...]:
+    """Say that the primary metric was not computed as the task's protocol has it."""
+    name = facts["primary"]
+    used = facts["metrics"].get(name, {})
+    usual = get_metric(name, **task.file.metric_options.get(name, {})).settings
+    other = [f"{key}={used[key]}" for key in usual if used.get(key, usual[key]) != usual[key]]
+    if not other:
+        return ()
+    wanted = ", ".join(f"{key}={usual[key]}" for key in usual)
+    return (f"OTHER SETTINGS: {name} with {', '.join(other)}; the protocol has {wanted}",)
 
 
 def _notes(rows: Sequence[MetricRow]) -> tuple[str, ...]:

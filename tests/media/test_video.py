@@ -357,3 +357,33 @@ def test_missing_packages_say_what_to_install(
     if missing == "av":
         with pytest.raises(UsageError, match=r"pip install 'mio-eval\[video\]'"):
             load_audio_track(Video(path))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "clip.mkv", "clip.flv"])
+def test_random_damage_gives_frames_or_a_decode_error(tmp_path: Path, name: str, seed: int) -> None:
+    codec = "flv" if name == "clip.flv" else "mpeg4"
+    data = bytearray(
+        write_clip(tmp_path / name, [numbered(i) for i in range(20)], codec=codec).read_bytes()
+    )
+    rng = np.random.default_rng(seed)
+    for at in rng.integers(0, len(data), 20):
+        data[at] = rng.integers(256)
+    media = of_bytes(bytes(data[: rng.integers(len(data) // 2, len(data) + 1)]), name)
+    for policy in ("uniform:3", "fps:2", "vita"):
+        try:
+            frames = load_frames(media, parse_policy(policy))
+        except DecodeError as error:
+            assert str(error).startswith(name)
+        else:
+            assert len(frames.images) == len(frames.indices) == len(frames.times)
+
+
+def test_an_absurd_count_in_the_header_takes_no_memory(tmp_path: Path) -> None:
+    data = bytearray(
+        write_clip(tmp_path / "clip.avi", [numbered(i) for i in range(9)], fps=1).read_bytes()
+    )
+    for box, at in ((b"avih", 24), (b"strh", 40)):
+        struct.pack_into("<I", data, data.index(box) + at, 0x7FFFFFFF)
+    with pytest.raises(DecodeError, match="too long|truncated"):
+        load_frames(of_bytes(bytes(data), "clip.avi"), parse_policy("uniform:4"))
