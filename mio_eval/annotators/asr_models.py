@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import MioEvalError, UsageError, first_line
+from ..errors import MioEvalError, UsageError, unknown
 from .checkpoints import (
     CONNECT,
     DTYPES,
@@ -306,13 +306,15 @@ def _load_transformers(
 def _load_faster_whisper(
     name: str, device: str, language: str, dtype: str, marks: list[str]
 ) -> AsrModel:
-    from faster_whisper import WhisperModel, download_model
+    from faster_whisper import WhisperModel, available_models, download_model
 
     folder = Path(name).expanduser()
     if folder.is_dir():
         found = f"local@sha256-{digest(model_files(folder))}"
     else:
         size, _, revision = name.partition("@")
+        if "/" not in size and size not in available_models():
+            raise unknown("faster-whisper model", size, available_models())
         folder = Path(download_model(size, revision=revision or None))
         found = f"{size}@{folder.name}"  # a snapshot's folder bears its commit
     kind, _, index = device.partition(":")

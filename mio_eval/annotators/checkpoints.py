@@ -107,7 +107,7 @@ def load_weights(auto_class: Any, checkpoint: Checkpoint, device: str, dtype: st
     transformers fills a missing weight with random numbers and warns; here that is an error.
 
     Raises:
-        ValueError: a weight is missing, or has another shape.
+        UsageError: a weight is missing, or has another shape.
     """
     model, info = auto_class.from_pretrained(
         checkpoint.source, dtype=dtype, output_loading_info=True, **checkpoint.arguments
@@ -116,8 +116,9 @@ def load_weights(auto_class: Any, checkpoint: Checkpoint, device: str, dtype: st
     wrong = [*missing, *(str(key) for key in info.get("mismatched_keys") or ())]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise ValueError(
-            f"not a trained {type(model).__name__}: the checkpoint lacks {', '.join(wrong[:3])}{more}"
+        raise UsageError(
+            f"{checkpoint.source} holds no trained {type(model).__name__}: it lacks "
+            f"{', '.join(wrong[:3])}{more}; name a model that was trained for this use"
         )
     return model.eval().to(device)
 

@@ -169,5 +169,6 @@ def mel_filters() -> Floats:
     bins = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
-    filters = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (high - low)
-    return filters.astype(np.float32)
+    area = 2.0 / (high - low)
+    filters: Floats = (np.maximum(0.0, np.minimum(rising, falling)) * area).astype(np.float32)
+    return filters

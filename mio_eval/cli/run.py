@@ -64,7 +64,7 @@ def run(
         bool, typer.Option("--cache/--no-cache", help="Use and fill the cache of responses")
     ] = True,
 ) -> int:
-    """Run tasks with a model, score them, and print tables beside published results.
+    """Run tasks with a model, score, print tables.
 
     The same command continues an unfinished run; nothing finished is generated twice.
     """

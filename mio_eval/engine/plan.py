@@ -15,7 +15,7 @@ from ..metrics import get_metric, metric_class
 from ..metrics.base import Metric
 from ..models import create_model
 from ..models.base import Backend
-from ..tasks import Task, get_tasks
+from ..tasks import Task, get_tasks, render
 from ..types import Json, Sample
 
 
@@ -91,6 +91,8 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
             f"--timeout {options.timeout:g}: expected seconds above 0 and below {TIMEOUT_MAX:g}"
         )
     parse_max_failures(options.max_failures)
+    if options.data_dir is not None and options.data in ("hub", "sample"):
+        raise UsageError(f"--data {options.data} does not read --data-dir; leave one of them out")
     tasks = get_tasks(options.tasks)
     settings = [parse_setting(text) for text in options.metric_settings]
     check_settings(settings, {name for task in tasks for name in task.file.metrics})
@@ -150,7 +152,11 @@ def build_metrics(
     absent: dict[str, str] = {}
     for name in task.file.metrics:
         chosen = dict(task.file.metric_options.get(name, {}))
-        known = metric_class(name).options
+        try:
+            known = metric_class(name).options
+            get_metric(name, **chosen)
+        except UsageError as error:
+            raise UsageError(f"{task.path}: {error}") from error
         for target, key, value in settings:
             if target == name or (not target and key in known):
                 chosen[key] = value
@@ -215,7 +221,16 @@ def _check_samples(plans: Sequence[TaskPlan], backend: Backend) -> None:
             ids = [sample.id for sample in plan.source]
             known += ids
             wanted += ids[: plan.limit]
-        elif next(iter(plan.source), None) is None:
+            continue
+        first = next(iter(plan.source), None)
+        if first is None:
             raise UsageError(f"task {plan.task.name}: {plan.source.place} holds no samples")
+        try:
+            render(plan.task.prompt(plan.style), first, plan.separator)
+        except KeyError as error:
+            raise UsageError(
+                f"{plan.task.path}: prompts.{plan.style} uses {{{error.args[0]}}}, which the data "
+                f"lack; they have {', '.join(first.inputs)}"
+            ) from error
     if backend.by_sample:
         backend.preflight(known, wanted)

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import MioEvalError
 from ..jsonio import digest, dumps, write_atomic
 from ..metrics.base import Array, Item, Metric, Statistics
-from ..stats import CONFIDENCE, bootstrap_interval, column_sums
+from ..stats import CONFIDENCE, MIN_CLUSTERS, bootstrap_interval, column_sums
 from ..types import Failure, Json, Score
 from .annotate import read_annotations
 from .journal import json_line, read_journal
@@ -250,7 +250,9 @@ def make_score(metric: Metric, rows: Rows, tally: Tally, primary: bool) -> Score
         if value is None:
             notes.append("undefined on these samples")
         elif interval.low is None:
-            notes.append(f"no interval: {interval.clusters} cluster")
+            few = interval.clusters < MIN_CLUSTERS
+            reason = "a single cluster" if few else "undefined on some resamples"
+            notes.append(f"no interval: {reason}")
         elif interval.clusters < _FEW_CLUSTERS:
             notes.append(f"interval from {interval.clusters} clusters only")
         note = "; ".join(filter(None, notes))

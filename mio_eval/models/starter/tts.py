@@ -6,7 +6,7 @@ tagger, numbers, dates) is a program of its own, not a few facts about its weigh
 
 from __future__ import annotations
 
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
@@ -39,14 +39,13 @@ class Speaker:
         if threads < 1:
             raise ValueError(f"threads must be 1 or more, got {threads}")
         try:
-            from hibari import Hibari
-
+            hibari: Any = import_module("hibari")
             version = metadata.version("hibari-tts")
         except ImportError as error:
             message = f"the starter's voice needs hibari-tts ({error}): pip install "
             raise UsageError(f"{message}'mio-eval[starter]'") from error
         try:
-            self._voice: Any = Hibari(voice=VOICE, threads=threads)
+            self._voice: Any = hibari.Hibari(voice=VOICE, threads=threads)
         except Exception as error:  # a damaged installation raises errors of many kinds
             raise UsageError(
                 f"cannot load the voice {VOICE} of hibari-tts {version} ({first_line(error)}); "
