@@ -31,7 +31,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Check types with mypy --strict."""
-    session.install(*CONSTRAINTS, "-e", ".", "mypy", "types-PyYAML", "pillow")
+    session.install(*CONSTRAINTS, "-e", ".", "mypy", "types-PyYAML", "pillow", "huggingface_hub")
     session.run("mypy")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..compat import import_torchvision
 from ..errors import MioEvalError, UsageError, unknown
 from .checkpoints import (
     CONNECT,
@@ -275,6 +276,7 @@ def load_asr(
 def _load_transformers(
     checkpoint: Checkpoint, device: str, language: str, dtype: str, marks: list[str], batch: int
 ) -> AsrModel:
+    import_torchvision()  # transformers imports it where it is installed
     from transformers import (
         AutoConfig,
         AutoFeatureExtractor,

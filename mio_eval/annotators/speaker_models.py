@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..compat import import_torchvision
 from ..errors import MioEvalError, UsageError
 from .checkpoints import (
     CONNECT,
@@ -142,6 +143,7 @@ def load_speaker_encoder(spec: str, device: str = "cpu") -> SpeakerEncoder:
 
 
 def _load_transformers(checkpoint: Checkpoint, device: str) -> SpeakerEncoder:
+    import_torchvision()  # transformers imports it where it is installed
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioXVector
 
     source, where = checkpoint.source, checkpoint.arguments

@@ -29,14 +29,19 @@ _LONG = 512  # characters; what is longer is no caption, and not worth the memor
 
 
 @lru_cache(_REMEMBERED)
-def _ptb_tokens(caption: str) -> tuple[str, ...]:
-    """Tokenise a caption once for all metrics: each reads the same references, CIDEr twice."""
-    return tuple(map(sys.intern, ptb_tokenize(caption)))
+def _ptb_tokens(caption: str) -> tuple[Tokens, Tokens]:
+    """Tokenise a caption once for all metrics: each reads the same references, CIDEr twice.
+
+    Returns the tokens, and the same split at white space.
+    """
+    tokens = tuple(map(sys.intern, ptb_tokenize(caption)))
+    return tokens, _words(tokens)
 
 
 def _words(tokens: Tokens) -> Tokens:
     """Split the few tokens that hold a no-break space ("2 1/2"), as Python's split does."""
-    return " ".join(tokens).split() if any("\xa0" in token for token in tokens) else tokens
+    line = " ".join(tokens)
+    return line.split() if "\xa0" in line else tokens
 
 
 class CaptionMetric(Metric):
@@ -51,15 +56,15 @@ class CaptionMetric(Metric):
 
     def tokenize(self, captions: Sequence[str]) -> Sequence[Tokens]:
         """Tokenise captions with the chosen tokenizer."""
-        tokens = self._tokenize(captions)
-        return tokens if self.splits_at == "space" else [_words(line) for line in tokens]
-
-    def _tokenize(self, captions: Sequence[str]) -> Sequence[Tokens]:
+        whole = self.splits_at == "space"
         if self.settings["tokenizer"] == "java":
             from .ptb_java import java_ptb_tokenize_many
 
-            return java_ptb_tokenize_many(captions)
-        return [_ptb_tokens(c) if len(c) <= _LONG else ptb_tokenize(c) for c in captions]
+            lines = java_ptb_tokenize_many(captions)
+            return lines if whole else [_words(line) for line in lines]
+        which = 0 if whole else 1
+        long = _ptb_tokens.__wrapped__
+        return [(_ptb_tokens(c) if len(c) <= _LONG else long(c))[which] for c in captions]
 
     def tokens_of(self, items: Sequence[Item]) -> tuple[Sequence[Tokens], list[list[Tokens]]]:
         """Tokenise the hypotheses and the references of items."""
