@@ -93,7 +93,7 @@ def _check_task(name: str, folder: Path, facts: Json, data: Json, found: Verific
         found.problems.append(f"{name}: results lack, or should not have: {', '.join(sorted(odd))}")
     metrics = []
     for metric_name in facts["metrics"]:
-        metric = get_metric(metric_name, **facts["metrics"][metric_name])
+        metric = _metric(metric_name, facts)
         reason = metric.unavailable()
         if reason is None:
             metrics.append(metric)
@@ -174,7 +174,7 @@ def _recompute_scores(
 ) -> None:
     """Compute scores and intervals anew from the stored statistics."""
     for metric_name, before in results.items():
-        metric = get_metric(metric_name, **facts["metrics"][metric_name])
+        metric = _metric(metric_name, facts)
         rows = rows_of(metric, stored.values())
         score = make_score(metric, rows, tally, metric_name == facts["primary"])
         after = score_json(score)
@@ -185,6 +185,13 @@ def _recompute_scores(
                     f"{value!r} recomputed"
                 )
     found.checked.append(f"{name}: values, intervals and signatures of {', '.join(results)}")
+
+
+def _metric(name: str, facts: Json) -> Metric:
+    """Build a metric as the run had it: settings, modality of outputs, judges."""
+    metric = get_metric(name, **facts["metrics"][name])
+    metric.bind(facts.get("output", "text"), facts.get("judges", {}))
+    return metric
 
 
 def rows_of(metric: Metric, lines: Iterable[Json]) -> Rows:

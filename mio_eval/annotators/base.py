@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 
 from ..errors import unknown
-from ..types import Failure, Json
+from ..types import Failure, Json, Part
 
 ENTRY_POINTS = "mio_eval.annotators"
 
@@ -27,6 +28,8 @@ class Annotator(ABC):
     """A judge. Its identity is part of the signature of every metric that reads it."""
 
     name: str
+    targets: Mapping[str, Mapping[str, Part]] = MappingProxyType({})
+    """Sample id → media the outputs are judged against; set before `annotate`."""
 
     @abstractmethod
     def identity(self) -> Json:

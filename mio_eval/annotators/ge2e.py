@@ -45,8 +45,8 @@ class GE2E:
 
     Equal to Resemblyzer's `embed_utterance(normalize_volume(wave, -30, increase_only=True))`.
     Resemblyzer also cuts long silences out with WebRTC's voice activity detection, a C extension
-    that is sold as source only; here silences stay in. `docs/metrics/speech_out.md` says how much
-    that changes.
+    that is published as source only; here silences stay in. `docs/metrics/speech_out.md` says how
+    much that changes.
 
     Args:
         weights: `pretrained.pt` of `ASSET`; read with `weights_only`, so it cannot run code.

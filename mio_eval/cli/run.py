@@ -47,6 +47,13 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Metric setting: [metric.]key=value")
     ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge model: asr=starter, clip=open_clip/ViT-L-14/openai, clip=none"),
+    ] = None,
+    judge_device: Annotated[
+        str, typer.Option(help="Where judges run: cpu, cuda … (default: the judge's choice)")
+    ] = "",
     out: Annotated[str, typer.Option(help="Folder of runs")] = "results/runs",
     resume: Annotated[
         Path | None, typer.Option(help="Continue this run directory as it was started")
@@ -94,6 +101,8 @@ def run(
             prompt_style=prompt_style,
             separator=separator.replace("\\n", "\n"),
             metric_settings=tuple(settings or ()),
+            judges=tuple(judge or ()),
+            judge_device=judge_device,
             allow_partial=allow_partial,
             out=out,
             batch_size=batch_size,
@@ -119,6 +128,7 @@ _OPERATIONAL = {
     "timeout": "timeout",
     "max_failures": "max_failures",
     "cache": "cache",
+    "judge_device": "judge_device",
 }
 
 

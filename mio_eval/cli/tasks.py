@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def ls() -> None:
     """List every task: modalities, primary metric, splits."""
-    from ..tasks import all_tasks
+    from ..tasks import all_tasks, task_groups
     from .text import print_rows
 
     rows = [
@@ -31,6 +31,9 @@ def ls() -> None:
         for task in all_tasks()
     ]
     print_rows(("task", "modalities", "metric", "splits", "title"), rows)
+    typer.echo("")
+    groups = [(name, ", ".join(members)) for name, members in task_groups().items()]
+    print_rows(("group", "members"), groups)
 
 
 def show(name: Annotated[str, typer.Argument(help="Task, or task:split")]) -> None:
@@ -47,8 +50,8 @@ def show(name: Annotated[str, typer.Argument(help="Task, or task:split")]) -> No
         file.title,
         "",
         f"modalities   {'+'.join(file.inputs)} → {file.output}",
-        f"split        {task.split}, {task.spec.expected} samples"
-        f" (of: {', '.join(f'{s} {d.expected}' for s, d in data.splits.items())})",
+        f"split        {task.split}, {task.spec.expected or 'any number of'} samples"
+        f" (of: {', '.join(f'{s} {d.expected or chr(8211)}' for s, d in data.splits.items())})",
         f"resampled by {file.cluster}",
         f"metrics      {', '.join(file.metrics)}  (primary: {file.primary})",
     ]

@@ -6,6 +6,7 @@ These read the same files as captioning and recognition do, the other way round.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ..errors import UsageError
@@ -87,4 +88,27 @@ def read_vctk(root: Path, split: str) -> Iterator[Sample]:
             cluster=speaker,
             meta={"speaker": speaker},
             targets={"audio": Audio(audio)},
+        )
+
+
+def read_globe(root: Path, split: str) -> Iterator[Sample]:
+    """Yield GLOBE's sentences from its Parquet files `<split>-*.parquet`, as the hub has them.
+
+    Columns audio, transcript and speaker_id are read; the recording is the target.
+    """
+    from .hub import load_rows, row_bytes
+
+    if not any(root.glob(f"{split}-*.parquet")):
+        raise MissingDataError(root / f"{split}-00000-of-00001.parquet")
+    rows = load_rows(str(root / f"{split}-*.parquet"), "audio", ("transcript", "speaker_id"))
+    for index, row in enumerate(rows.select_columns(["transcript", "speaker_id"])):
+        sample_id = f"{split}-{index:05d}"
+        audio = Audio(load=partial(row_bytes, rows, index, "audio"), name=f"{sample_id}.wav")
+        yield Sample(
+            sample_id,
+            {"text": Text(row["transcript"].strip())},
+            (row["transcript"].strip(),),
+            cluster=str(row["speaker_id"]),
+            meta={"speaker": str(row["speaker_id"])},
+            targets={"audio": audio},
         )

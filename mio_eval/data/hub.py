@@ -44,7 +44,8 @@ def load_rows(files: str, media_column: str, columns: tuple[str, ...]) -> Any:
     return rows.cast_column(media_column, kind(decode=False))
 
 
-def _bytes(rows: Any, index: int, column: str) -> bytes:
+def row_bytes(rows: Any, index: int, column: str) -> bytes:
+    """Return the encoded medium of a row. Raises FileNotFoundError when the row holds none."""
     value: Mapping[str, Json] = rows[index][column]
     if value.get("bytes") is None:
         raise FileNotFoundError(f"row {index}: column {column} holds no bytes")
@@ -61,7 +62,7 @@ def read_coco(files: str) -> Iterator[Sample]:
         digits = name.rpartition(".")[0].rpartition("_")[2]
         sample_id = str(int(digits)) if digits.isdecimal() else name
         captions = [row["caption"]] if isinstance(row["caption"], str) else row["caption"]
-        image = Image(load=partial(_bytes, rows, index, "image"), name=name)
+        image = Image(load=partial(row_bytes, rows, index, "image"), name=name)
         yield Sample(sample_id, {"image": image}, tuple(captions), cluster=sample_id)
 
 
@@ -71,7 +72,7 @@ def read_librispeech(files: str) -> Iterator[Sample]:
     facts = rows.select_columns(["text", "speaker_id", "chapter_id", "id"])
     for index, row in enumerate(facts):
         speaker = str(row["speaker_id"])
-        audio = Audio(load=partial(_bytes, rows, index, "audio"), name=f"{row['id']}.flac")
+        audio = Audio(load=partial(row_bytes, rows, index, "audio"), name=f"{row['id']}.flac")
         yield Sample(
             row["id"],
             {"audio": audio},

@@ -17,12 +17,24 @@ from .layout import MissingDataError
 
 DataMode: TypeAlias = Literal["local", "hub", "sample"]
 DATA_DIR = "MIO_EVAL_DATA"
-SAMPLE_SPLIT = {"librispeech": "sample"}  # split of the bundled sample where it has its own
+SAMPLE_SPLIT = {"LibriSpeech": "sample"}  # split of the bundled sample where it has its own
 
 READERS = {
     "coco_karpathy": "coco:read_karpathy",
     "coco_captions": "coco:read_captions",
     "librispeech": "librispeech:read",
+    "vqav2": "vqa:read_vqav2",
+    "okvqa": "vqa:read_okvqa",
+    "vizwiz": "vqa:read_vizwiz",
+    "seed_bench": "multiple_choice:read_seed_bench",
+    "omnibench": "multiple_choice:read_omnibench",
+    "coco_t2i": "generation:read_coco_t2i",
+    "flickr30k_t2i": "generation:read_flickr30k_t2i",
+    "librispeech_tts": "generation:read_librispeech_tts",
+    "vctk": "generation:read_vctk",
+    "globe": "generation:read_globe",
+    "msvd_qa": "video_qa:read_msvd_qa",
+    "msrvtt_qa": "video_qa:read_msrvtt_qa",
     "hub_coco": "hub:read_coco",
     "hub_librispeech": "hub:read_librispeech",
 }
@@ -66,7 +78,7 @@ def open_source(task: Task, mode: DataMode, data_dir: Path | None = None) -> Sou
     dataset = task.file.dataset
     if mode == "sample":
         root = sample_data() / dataset.folder
-        split = SAMPLE_SPLIT.get(task.file.name, dataset.default_split)
+        split = SAMPLE_SPLIT.get(dataset.folder, dataset.default_split)
         reader, expected, revision = dataset.reader, None, "bundled"
         if not root.is_dir():
             raise UsageError(

@@ -46,7 +46,12 @@ def read_vizwiz(root: Path, split: str) -> Iterator[Sample]:
             answers = tuple(answer["answer"] for answer in row.get("answers", ()))
             yield Sample(
                 Path(name).stem,
-                {"image": Image(root / split / name), "question": Text(row["question"])},
+                {
+                    "image": Image(root / split / name),
+                    "question": Text(row["question"]),
+                    # LMMs-Eval's VizWiz prompt puts the question through str.capitalize.
+                    "question_capitalized": Text(row["question"].capitalize()),
+                },
                 answers,
                 cluster=Path(name).stem,
                 meta={"answerable": row["answerable"]} if "answerable" in row else {},

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from threading import TIMEOUT_MAX
 
+from ..annotators import Annotator
+from ..annotators.judges import make_judge, parse_judges
 from ..data.sources import DataMode, Source, open_source
 from ..errors import UsageError, unknown
 from ..jsonio import digest
@@ -17,6 +19,10 @@ from ..models import create_model
 from ..models.base import Backend
 from ..tasks import Task, get_tasks, render
 from ..types import Json, Sample
+from .rundir import SUBMISSION
+
+NO_JUDGE = "none"
+DEFAULT_JUDGES = {"image": "starter", "ssim": "skimage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Options:
     prompt_style: str | None = None
     separator: str = "\n"
     metric_settings: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
     allow_partial: bool = False
 
     out: str = "results/runs"
@@ -40,11 +47,12 @@ class Options:
     timeout: float = 600.0
     max_failures: str = "0"
     cache: bool = True
+    judge_device: str = ""
 
     def identity(self) -> Json:
         """Return the options that decide the numbers, for finding an unfinished run again."""
         data = asdict(self)
-        for name in ("out", "batch_size", "timeout", "max_failures", "cache"):
+        for name in ("out", "batch_size", "timeout", "max_failures", "cache", "judge_device"):
             del data[name]
         return data
 
@@ -63,6 +71,10 @@ class TaskPlan:
     metrics: tuple[Metric, ...]
     absent: Mapping[str, str]
     """Metrics that cannot run here, with the reason."""
+    primary: str
+    """The task's primary metric, or the one that stands in for it."""
+    judges: Mapping[str, Annotator]
+    """Role → the judge, not loaded."""
 
     def samples(self) -> list[Sample] | islice[Sample]:
         """Iterate the samples to run, in the data's order."""
@@ -95,6 +107,7 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
         raise UsageError(f"--data {options.data} does not read --data-dir; leave one of them out")
     tasks = get_tasks(options.tasks)
     settings = [parse_setting(text) for text in options.metric_settings]
+    judges = parse_judges(options.judges)
     check_settings(settings, {name for task in tasks for name in task.file.metrics})
     for task in tasks:
         if options.prompt_style is not None:
@@ -109,7 +122,7 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
                 f"{'+'.join(task.file.inputs)} → {task.file.output}, the model does {can}; "
                 "drop the task or choose another model"
             )
-    plans = tuple(_plan_task(task, options, backend, settings) for task in tasks)
+    plans = tuple(_plan_task(task, options, backend, settings, judges) for task in tasks)
     _check_samples(plans, backend)
     identity = digest(
         {
@@ -122,7 +135,11 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
 
 
 def _plan_task(
-    task: Task, options: Options, backend: Backend, settings: Sequence[tuple[str, str, str]]
+    task: Task,
+    options: Options,
+    backend: Backend,
+    settings: Sequence[tuple[str, str, str]],
+    judges: Mapping[str, str],
 ) -> TaskPlan:
     mode = options.data
     if mode is None:
@@ -130,26 +147,51 @@ def _plan_task(
         starter = options.model == "starter" and options.data_dir is None
         mode = "sample" if starter else "local"
     source = open_source(task, mode, Path(options.data_dir) if options.data_dir else None)
-    metrics, absent = build_metrics(task, settings)
+    specs = {**task.file.judges, **backend.judges, **judges}
+    chosen = choose_metrics(task, settings, specs)
+    found = load_judges(task, chosen.metrics, specs, options.judge_device)
+    generation = dict(task.file.generation)
+    if task.file.frames:
+        generation["frames"] = task.file.frames
     return TaskPlan(
         task=task,
         source=source,
         style=options.prompt_style or task.style_for(backend.prompt_styles),
         separator=options.separator,
-        settings=task.file.generation,
+        settings=generation,
         seed=options.seed,
         limit=options.limit,
-        metrics=metrics,
-        absent=absent,
+        metrics=chosen.metrics,
+        absent=chosen.absent,
+        primary=chosen.primary,
+        judges=found,
     )
 
 
-def build_metrics(
-    task: Task, settings: Sequence[tuple[str, str, str]]
-) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """Build a task's metrics; those that cannot run here come back with the reason."""
+@dataclass(frozen=True, slots=True)
+class ChosenMetrics:
+    """The metrics of a task that run here, why the others do not, and the primary one."""
+
+    metrics: tuple[Metric, ...]
+    absent: dict[str, str]
+    primary: str
+
+
+def choose_metrics(
+    task: Task, settings: Sequence[tuple[str, str, str]], judges: Mapping[str, str]
+) -> ChosenMetrics:
+    """Build a task's metrics; those that cannot run here come back with the reason.
+
+    A judge named `none` is left out: its metrics are absent, and where the task names a
+    substitute, that one runs under its own name.
+    """
+    if not task.spec.scored:
+        why = f"the answers of split {task.split} are not public; see {SUBMISSION}"
+        return ChosenMetrics((), dict.fromkeys(task.file.metrics, why), task.file.primary)
     metrics: list[Metric] = []
     absent: dict[str, str] = {}
+    primary = task.file.primary
+    stand_ins = set(task.file.substitutes.values())
     for name in task.file.metrics:
         chosen = dict(task.file.metric_options.get(name, {}))
         try:
@@ -161,14 +203,49 @@ def build_metrics(
             if target == name or (not target and key in known):
                 chosen[key] = value
         metric = get_metric(name, **chosen)
+        metric.bind(task.file.output, {})
         reason = metric.unavailable()
+        if out := [role for role in metric.annotators if judges.get(role) == NO_JUDGE]:
+            reason = f"left out with the judge {out[0]} ({out[0]}={NO_JUDGE})"
+            if name in task.file.substitutes:
+                stand_ins.discard(task.file.substitutes[name])
+                if name == primary:
+                    primary = task.file.substitutes[name]
         if reason is None:
             metrics.append(metric)
-        elif name == task.file.primary:
+        elif name == primary:
             raise UsageError(f"task {task.name}: its primary metric {name} cannot run: {reason}")
         else:
             absent[name] = reason
-    return tuple(metrics), absent
+    return ChosenMetrics(tuple(m for m in metrics if m.name not in stand_ins), absent, primary)
+
+
+def load_judges(
+    task: Task, metrics: Sequence[Metric], specs: Mapping[str, str], device: str
+) -> dict[str, Annotator]:
+    """Make the judges that metrics need, check that each can be had, and tell the metrics.
+
+    Raises UsageError naming model, metric and alternative.
+    """
+    found: dict[str, Annotator] = {}
+    for metric in metrics:
+        for role in metric.annotators:
+            if role in found:
+                continue
+            judge = make_judge(role, specs.get(role, DEFAULT_JUDGES.get(role, "")), device)
+            try:
+                judge.identity()
+            except UsageError as error:
+                raise UsageError(
+                    f"task {task.name}, metric {metric.name}: {error}; "
+                    f"or leave it out: --judge {role}={NO_JUDGE}"
+                ) from error
+            finally:
+                judge.close()
+            found[role] = judge
+        roles = metric.annotators
+        metric.bind(task.file.output, {role: str(found[role].identity()) for role in roles})
+    return found
 
 
 def parse_setting(text: str) -> tuple[str, str, str]:

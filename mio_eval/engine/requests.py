@@ -32,12 +32,15 @@ def media_exists(media: Media) -> bool:
 def sample_content(sample: Sample) -> str:
     """Hash what a sample is: its inputs' contents and its references, whatever the prompt."""
     inputs = {name: content_json(part) for name, part in sorted(sample.inputs.items())}
-    return digest({"inputs": inputs, "references": list(sample.references)})
+    content: dict[str, Json] = {"inputs": inputs, "references": list(sample.references)}
+    if sample.targets:
+        content["targets"] = {n: content_json(part) for n, part in sorted(sample.targets.items())}
+    return digest(content)
 
 
 def check_media(sample: Sample) -> None:
     """Read every medium of a sample once, so that a missing file fails here. Raises OSError."""
-    for part in sample.inputs.values():
+    for part in (*sample.inputs.values(), *sample.targets.values()):
         if isinstance(part, Media):
             _ = part.sha256
 

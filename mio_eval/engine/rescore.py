@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..annotators.judges import JUDGES
 from ..errors import RunError, UsageError
 from ..metrics import get_metric
 from ..metrics.base import Metric
 from ..tasks import get_task
 from ..types import Json
 from .annotate import annotate_task
-from .plan import build_metrics, check_settings, parse_setting
+from .plan import NO_JUDGE, check_settings, choose_metrics, parse_setting
 from .progress import Progress
 from .run import close_run, record_scores
 from .rundir import SAMPLES, RunDirectory
@@ -38,8 +39,11 @@ def rescore(path: Path, settings: tuple[str, ...], progress: Progress) -> Json:
         for name, facts in data["tasks"].items():
             metrics, absent = _metrics(name, facts, chosen)
             folder = run.task(facts["directory"])
-            judges = sorted({judge for metric in metrics for judge in metric.annotators})
-            annotate_task(folder, judges, progress)
+            # The shipped judges need the data set's media, which a run directory has not; what
+            # they said is stored. A plug-in's judge works on the outputs alone.
+            judges = {judge for metric in metrics for judge in metric.annotators} - set(JUDGES)
+            if judges:
+                annotate_task(folder, sorted(judges), progress)
             facts["metrics"] = {metric.name: dict(metric.settings) for metric in metrics}
             facts["absent"] = absent
             scores = score_task(folder, metrics, facts["primary"])
@@ -62,10 +66,26 @@ def _metrics(
     """Build the metrics a task was scored with, and those that were absent then but run now."""
     recorded = [(m, k, v) for m, options in facts["metrics"].items() for k, v in options.items()]
     try:
-        metrics, absent = build_metrics(get_task(name), [*recorded, *settings])
+        task = get_task(name)
+        used = facts.get("judges", {})
+        roles = {*task.file.judges, *JUDGES}
+        left_out = {role: NO_JUDGE for role in roles if role not in used}
+        chosen = choose_metrics(task, [*recorded, *settings], {**left_out, **used})
     except UsageError:
         if settings:
             raise
         # The task file is gone: the recorded metrics can still be computed.
-        return [get_metric(m, **options) for m, options in facts["metrics"].items()], {}
-    return list(metrics), absent
+        return recorded_metrics(facts), {}
+    for metric in chosen.metrics:
+        metric.bind(task.file.output, used)
+    return list(chosen.metrics), chosen.absent
+
+
+def recorded_metrics(facts: Json) -> list[Metric]:
+    """Build the metrics a task was scored with, from its entry in run.json."""
+    metrics = []
+    for name, options in facts["metrics"].items():
+        metric = get_metric(name, **options)
+        metric.bind(facts.get("output", "text"), facts.get("judges", {}))
+        metrics.append(metric)
+    return metrics

@@ -19,7 +19,7 @@ from .generate import Generator
 from .plan import Options, Plan, TaskPlan, make_plan, too_many_failures
 from .progress import Progress, Silent
 from .rundir import SCHEMA_VERSION, RunDirectory, runs_in
-from .score import TaskScores, score_json, score_task, write_references
+from .score import TaskScores, score_json, score_task, write_references, write_submission
 
 CACHE_FOLDER = ".cache"
 
@@ -71,7 +71,7 @@ def resume(path: Path, overrides: dict[str, Json], progress: Progress | None = N
     run = RunDirectory(path)
     data = run.read()
     recorded = dict(data["options"])
-    for name in ("tasks", "metric_settings"):
+    for name in ("tasks", "metric_settings", "judges"):
         recorded[name] = tuple(recorded[name])
     options = Options(**{**recorded, **overrides, "out": str(path.parent)})
     plan = make_plan(options)
@@ -183,11 +183,16 @@ def _run_tasks(plan: Plan, run: RunDirectory, data: Json, progress: Progress) ->
 def annotate_and_score(task: TaskPlan, run: RunDirectory, progress: Progress) -> TaskScores:
     """Run the offline stages of a task: judges, statistics, scores."""
     folder = run.task(task.task.directory)
-    judges = sorted({name for metric in task.metrics for name in metric.annotators})
-    annotate_task(folder, judges, progress)
+    if task.judges:
+        targets = {sample.id: sample.targets for sample in task.samples() if sample.targets}
+        for judge in task.judges.values():
+            judge.targets = targets
+    annotate_task(folder, sorted(task.judges), progress, task.judges.__getitem__)
     if any(metric.needs_split for metric in task.metrics):
         write_references(folder, ((s.id, s.references) for s in task.source))
-    return score_task(folder, task.metrics, task.task.file.primary)
+    if not task.task.spec.scored:
+        write_submission(folder)
+    return score_task(folder, task.metrics, task.primary)
 
 
 def record_scores(data: Json, name: str, scores: TaskScores) -> None:
@@ -215,12 +220,14 @@ def _describe(plan: Plan, argv: Sequence[str] | None) -> Json:
                 "sha256": task.task.sha256,
                 "directory": task.task.directory,
                 "split": task.task.split,
+                "output": task.task.file.output,
                 "prompt_style": task.style,
                 "prompt": task.task.prompt(task.style),
                 "separator": task.separator,
                 "generation": dict(task.settings),
                 "metrics": {metric.name: dict(metric.settings) for metric in task.metrics},
-                "primary": task.task.file.primary,
+                "primary": task.primary,
+                "judges": {role: str(judge.identity()) for role, judge in task.judges.items()},
                 "absent": dict(task.absent),
             }
             for task in plan.tasks
@@ -266,7 +273,10 @@ def reasons_to_fail(data: Json) -> list[str]:
         for metric, score in scores.items():
             if score["value"] is None:
                 reasons.append(f"{name}: no value for {metric} ({score['note']})")
-        failed = max(score["n_failed"] for score in scores.values())
+        failed = max(
+            (score["n_failed"] for score in scores.values()),
+            default=data["tasks"][name]["n_failed"],
+        )
         expected = data["data"][name]["n"]
         if too_many_failures(failed, expected, allowed):
             reasons.append(

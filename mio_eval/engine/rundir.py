@@ -21,11 +21,12 @@ SAMPLES = "samples.jsonl"
 ANNOTATIONS = "annotations.jsonl"
 STATS = "stats.jsonl"
 REFERENCES = "references.jsonl"
+SUBMISSION = "submission.json"  # answers of an unscored split, for the evaluation server
 _LOCK = ".lock"
 # What write_atomic calls a file of a run before it is whole.
 _TEMPORARY = re.compile(r"\.(run\.json|\w+\.jsonl|report\.\w+|[0-9a-f]{64}\.\w+)\.[a-z0-9_]{8}")
 # Derived files, rewritten by `report`: not part of what a run's hashes protect.
-_UNHASHED = {RUN_JSON, _LOCK, "report.md", "report.html"}
+_UNHASHED = {RUN_JSON, "report.md", "report.html"}
 
 
 class RunDirectory:
@@ -115,7 +116,8 @@ class RunDirectory:
         found = {}
         for path in sorted(self.path.rglob("*")):
             relative = path.relative_to(self.path).as_posix()
-            if path.is_file() and relative not in _UNHASHED:
+            # Hidden files are locks, or what a killed process left of a file it never put in place.
+            if path.is_file() and not path.name.startswith(".") and relative not in _UNHASHED:
                 found[relative] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
         return found
 

@@ -19,7 +19,7 @@ from ..stats import CONFIDENCE, MIN_CLUSTERS, bootstrap_interval, column_sums
 from ..types import Failure, Json, Score
 from .annotate import read_annotations
 from .journal import json_line, read_journal
-from .rundir import REFERENCES, SAMPLES, STATS
+from .rundir import REFERENCES, SAMPLES, STATS, SUBMISSION
 
 _WINDOW = 4096  # samples whose statistics are computed at once
 _FEW_CLUSTERS = 10  # below this a bootstrap interval is itself very uncertain
@@ -79,6 +79,19 @@ def write_references(folder: Path, references: Iterable[tuple[str, Sequence[str]
         folder / REFERENCES,
         (json_line({"id": i, "references": list(r)}) for i, r in references),
     )
+
+
+def write_submission(folder: Path) -> None:
+    """Write the finished answers in the form VQA's evaluation server takes."""
+    rows = [
+        {
+            "question_id": int(record["id"]) if record["id"].isdecimal() else record["id"],
+            "answer": record["output"]["text"],
+        }
+        for record in read_journal(folder / SAMPLES)
+        if record["status"] == "ok"
+    ]
+    write_atomic(folder / SUBMISSION, [dumps(rows).encode(), b"\n"])
 
 
 def prepare_metrics(folder: Path, metrics: Sequence[Metric]) -> None:

@@ -25,6 +25,17 @@ METRICS = {
     "wer": "speech:Wer",
     "wer_utt_mean": "speech:WerUtteranceMean",
     "cer": "speech:Cer",
+    "speaker_sim": "tts:SpeakerSim",
+    "vqa_acc": "vqa:VqaAccuracy",
+    "vqa_exact": "vqa_exact:VqaExact",
+    "choice_acc": "choice:ChoiceAccuracy",
+    "unanswerable_f1": "answerability:UnanswerableF1",
+    "clip_i": "image_metrics:ClipI",
+    "clip_t": "image_metrics:ClipT",
+    "clipscore": "image_metrics:ClipScore",
+    "image_sim": "image_metrics:ImageSim",
+    "ssim": "image_metrics:Ssim",
+    "aesthetic": "image_metrics:Aesthetic",
 }
 
 

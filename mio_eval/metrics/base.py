@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..errors import unknown
-from ..types import Json
+from ..errors import UsageError, unknown
+from ..types import Json, Modality
 
 Array = npt.NDArray[np.float64]
 
@@ -61,7 +61,10 @@ class Metric(ABC):
     options: ClassVar[Mapping[str, Option]] = {}
     needs_split: ClassVar[bool] = False
     """The metric reads the references of the whole split before the first sample."""
-    annotators: ClassVar[tuple[str, ...]] = ()
+    annotators: tuple[str, ...] = ()
+    """Judges whose annotations the metric reads; `judges` holds their identities."""
+    outputs: ClassVar[tuple[Modality, ...]] = ("text",)
+    """The modalities of outputs the metric can score."""
     counts_references: ClassVar[bool] = False
     """The number of references a sample has changes the number, so the signature shows it."""
 
@@ -73,6 +76,18 @@ class Metric(ABC):
             if choices and str(value) not in choices:
                 raise unknown(f"{key} of metric {self.name}", str(value), choices)
         self.settings = {k: str(settings.get(k, o.default)) for k, o in self.options.items()}
+        self.output: Modality = self.outputs[0]
+        self.judges: dict[str, str] = {}
+
+    def bind(self, output: Modality, judges: Mapping[str, str]) -> None:
+        """Learn which modality is scored and who the judges are (role → identity)."""
+        if output not in self.outputs:
+            raise UsageError(
+                f"metric {self.name} scores {' or '.join(self.outputs)}, "
+                f"the task's output is {output}"
+            )
+        self.output = output
+        self.judges = dict(judges)
 
     def unavailable(self) -> str | None:
         """Say why the metric cannot run here (Java, a package), or None when it can."""

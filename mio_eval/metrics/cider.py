@@ -82,7 +82,8 @@ def document_frequencies(references: Sequence[Sequence[Sequence[str]]]) -> Docum
         if order > 1:
             at, ids = _extend(at, ids, tokens, left[at] >= order, order)
         # Stable, so that the images of each n-gram come in ascending order.
-        by_key, seen = _stable_sort(ids, len(vocabulary))
+        by_key = _stable_argsort(ids, len(vocabulary))
+        seen = ids[by_key]
         new_key = _changes(seen)
         rank = np.cumsum(new_key) - 1
         counts.append(np.bincount(rank[new_key | _changes(images[at[by_key]])]))
@@ -155,7 +156,7 @@ def _scores(
             more = left[at] >= order
             caption, repeated, in_hypothesis = caption[more], repeated[more], in_hypothesis[more]
             at, ids = _extend(at, ids, tokens, more, order)
-            ids = _ids(ids, df.keys[order - 2])
+            ids = _ids(ids, df.keys[order - 2], len(vocabulary))
         weight, repeated = _counts(caption, ids, repeated)
         weight = weight * _idf(ids, df.counts[order - 1], df.idf)
         norm = np.sqrt(np.bincount(caption, weight * weight, minlength=len(sizes)))
@@ -183,30 +184,31 @@ def _extend(
     return at, ids[more] << _SHIFT | tokens[at + order - 1]
 
 
-def _stable_sort(ids: Ints, n_tokens: int) -> tuple[Ints, Ints]:
-    """Return what sorts n-grams' keys stably, and the keys in that order.
+def _stable_argsort(ids: Ints, n_tokens: int) -> Ints:
+    """Return what sorts n-grams' keys, equal ones in their order: np.argsort, in half the time.
 
-    Key and place are packed into one number where they fit: numpy sorts numbers several times as
-    fast as it sorts their places.
+    numpy sorts 16-bit numbers by radix; so this goes through the keys by 16 bits, lowest first.
     """
-    token_bits, place_bits = n_tokens.bit_length(), len(ids).bit_length()
-    prefix = ids >> _SHIFT
-    if not len(ids) or int(prefix.max()).bit_length() + token_bits + place_bits > 63:
-        by_key = np.argsort(ids, kind="stable")
-        return by_key, ids[by_key]
-    packed = (prefix << token_bits | ids & _TOKEN) << place_bits | np.arange(len(ids))
-    packed.sort()
-    by_key = packed & ((1 << place_bits) - 1)
-    return by_key, ids[by_key]
+    token_bits = n_tokens.bit_length()
+    packed = ids >> _SHIFT << token_bits | ids & _TOKEN  # without the unused bits in between
+    order = np.argsort(packed.astype(np.uint16), kind="stable")
+    for shift in range(16, int(packed.max(initial=0)).bit_length(), 16):
+        digits = (packed >> shift).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order
 
 
-def _ids(needles: Ints, keys: Ints) -> Ints:
+def _ids(needles: Ints, keys: Ints, n_tokens: int) -> Ints:
     """Return n-grams' ids: the positions of their keys, and the next numbers for unknown ones."""
-    distinct, where = np.unique(needles, return_inverse=True)  # in order: faster to look up
-    ids, known = look_up(distinct, keys)
+    in_order = _stable_argsort(needles, n_tokens)  # faster to look up
+    ordered = needles[in_order]
+    new = _changes(ordered)
+    ids, known = look_up(ordered[new], keys)
     unknown = np.flatnonzero(~known)
     ids[unknown] = len(keys) + np.arange(len(unknown))
-    return ids[where]
+    result = np.empty_like(needles)
+    result[in_order] = ids[np.cumsum(new) - 1]
+    return result
 
 
 def _idf(ids: Ints, counts: Ints, idf: Floats) -> Floats:

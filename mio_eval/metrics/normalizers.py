@@ -59,10 +59,18 @@ def _basic() -> Normalizer:
     return _linear_time(_whisper_module().BasicTextNormalizer())
 
 
+def _seed_tts(language: str) -> Normalizer:
+    from .tts import seed_tts_normalise
+
+    return functools.partial(seed_tts_normalise, language=language)
+
+
 _MAKERS: dict[str, Callable[[], Normalizer]] = {
     "whisper-en": _english,
     "whisper-basic": _basic,
     "none": lambda: _identity,
+    "seed-tts-en": lambda: _seed_tts("en"),
+    "seed-tts-zh": lambda: _seed_tts("zh"),
 }
 NAMES: tuple[str, ...] = tuple(_MAKERS)
 

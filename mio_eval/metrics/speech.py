@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..types import Modality
 from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
 from .normalizers import NAMES, normalizer
 from .wer import (
@@ -34,6 +35,11 @@ class ErrorRate(Metric):
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     options: ClassVar[Mapping[str, Option]] = {"norm": NORMALIZER_OPTION}
     aggregate: ClassVar[str] = "corpus"
+    outputs: ClassVar[tuple[Modality, ...]] = ("text", "audio")
+
+    def bind(self, output: Modality, judges: Mapping[str, str]) -> None:
+        super().bind(output, judges)
+        self.annotators = ("asr",) if output == "audio" else ()
 
     def edits(self, references: Sequence[str], hypotheses: Sequence[str]) -> EditStatistics:
         """Align references and hypotheses."""
@@ -43,7 +49,10 @@ class ErrorRate(Metric):
         need_references(self.name, items)
         normalise = normalizer(self.settings["norm"])
         references = [normalise(item.references[0]) for item in items]
-        hypotheses = [normalise(item.text) for item in items]
+        if self.output == "audio":  # generated speech is read by its judge
+            hypotheses = [normalise(item.annotations["asr"]["text"]) for item in items]
+        else:
+            hypotheses = [normalise(item.text) for item in items]
         edits = self.edits(references, hypotheses)
         details = [
             {"reference": reference, "hypothesis": hypothesis, "alignment": alignment}
@@ -60,7 +69,11 @@ class ErrorRate(Metric):
         return 100.0 * utterance_error_rates(values)
 
     def keys(self) -> list[tuple[str, str]]:
-        return [("agg", self.aggregate), ("norm", self.settings["norm"]), ("asr", "-")]
+        return [
+            ("agg", self.aggregate),
+            ("norm", self.settings["norm"]),
+            ("asr", self.judges.get("asr", "-")),
+        ]
 
     def note(self, statistics: Array) -> str:
         empty = int((statistics[:, 3] == 0).sum())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -52,7 +51,8 @@ class SpeakerSim(Metric):
     higher_is_better = True
     range = (-100.0, 100.0)
     columns = ("cosine", "count")
-    annotators: ClassVar[tuple[str, ...]] = ("speaker",)
+    annotators = ("speaker",)
+    outputs = ("audio",)
 
     def statistics(self, items: Sequence[Item]) -> Statistics:
         """Read `annotations["speaker"]["cosine"]` of every item.
@@ -67,8 +67,7 @@ class SpeakerSim(Metric):
         return mean_score(sums, 100.0)
 
     def keys(self) -> list[tuple[str, str]]:
-        judges: Mapping[str, str] = getattr(self, "judges", {})
-        return [("enc", judges.get("speaker", "-"))]
+        return [("enc", self.judges.get("speaker", "-"))]
 
 
 def _cosine(item: Item) -> float:

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 
 from ..media.decode import DecodeError
 from ..types import Capability, Failure, Json, Modality, Part, Request, Response
@@ -40,6 +41,8 @@ class Backend(ABC):
     """True for backends that answer by sample id; their responses are not shared by content."""
     allow_partial = False
     """For `by_sample` backends: a sample without an answer is a failed sample, not an error."""
+    judges: Mapping[str, str] = MappingProxyType({})
+    """Judges the backend prefers to those of a task's protocol (the starter's are its own)."""
     say: Callable[[str], None] = staticmethod(lambda text: None)
     """Takes lines worth showing, such as what is being fetched."""
 

@@ -75,9 +75,11 @@ def _task_table(name: str, data: Json) -> TaskTable:
     published: tuple[PublishedRow, ...] = ()
     title = ""
     flags = _flags(source, spec.comparable_split if spec else None)
-    flags += _partial(scores, facts["primary"]) + _other_settings(task, facts)
+    flags += _partial(scores, facts["primary"])
+    if facts["primary"] in scores:
+        flags += _other_settings(task, facts) + _judges(task, facts)
     if spec is not None:
-        published = tuple(published_rows(spec, facts["primary"]))
+        published = tuple(published_rows(spec, task.file.primary))
         title = f"published: {published[0].source}" if published else ""
     primary = scores.get(facts["primary"])
     short = ", ".join(flag.partition(":")[0] for flag in flags)
@@ -135,6 +137,24 @@ def _other_settings(task: Task, facts: Json) -> tuple[str, ...]:
         return ()
     wanted = ", ".join(f"{key}={usual[key]}" for key in usual)
     return (f"OTHER SETTINGS: {name} with {', '.join(other)}; the protocol has {wanted}",)
+
+
+def _judges(task: Task, facts: Json) -> tuple[str, ...]:
+    """Say that a metric stands in for the protocol's, or that another judge was used."""
+    flags = []
+    primary = facts["primary"]
+    if primary != task.file.primary:
+        flags.append(f"SUBSTITUTE: {primary} stands in for {task.file.primary}; not comparable")
+    used = facts.get("judges", {})
+    for role, wanted in task.file.judges.items():
+        if role in used and _same_model(used[role]) != _same_model(wanted):
+            flags.append(f"OTHER JUDGE: {role} is {used[role]}, the protocol has {wanted}")
+    return tuple(flags)
+
+
+def _same_model(name: str) -> str:
+    """Reduce a judge's name to what two spellings of one model share."""
+    return name.partition("|")[0].partition("@")[0].lower()
 
 
 def _notes(rows: Sequence[MetricRow]) -> tuple[str, ...]:

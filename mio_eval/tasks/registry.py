@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,6 +25,7 @@ except ImportError:
 
 TASK_PATH = "MIO_EVAL_TASKS"  # folders of a user's own task files, separated as in PATH
 ENTRY_POINTS = "mio_eval.tasks"
+GROUPS = "groups.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def get_task(name: str) -> Task:
     base, _, split = name.partition(":")
     paths = task_paths()
     if base not in paths:
-        raise unknown("task", base, paths)
+        raise unknown("task", base, {*paths, *task_groups()})
     path = paths[base]
     file = load_task_file(path)
     if file.name != base:
@@ -172,10 +174,38 @@ def get_task(name: str) -> Task:
     return Task(file, split, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def get_tasks(names: Iterable[str]) -> list[Task]:
-    """Resolve a list of task names, each once, in the order given."""
-    tasks: dict[str, Task] = {}
+def task_groups() -> dict[str, tuple[str, ...]]:
+    """Return group → members, from every folder's groups.toml; an earlier folder wins."""
+    found: dict[str, tuple[str, ...]] = {}
+    for folder in task_folders():
+        path = folder / GROUPS
+        if not path.is_file():
+            continue
+        try:
+            groups = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: {error}; correct the TOML") from error
+        for name, members in groups.items():
+            if not isinstance(members, list) or not all(isinstance(m, str) for m in members):
+                raise UsageError(f"{path}: {name}: expected a list of task names")
+            found.setdefault(name, tuple(members))
+    return found
+
+
+def expand(names: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Replace groups by their members, groups of groups too."""
     for name in names:
+        if name in groups:
+            inner = {group: members for group, members in groups.items() if group != name}
+            yield from expand(groups[name], inner)
+        else:
+            yield name
+
+
+def get_tasks(names: Iterable[str]) -> list[Task]:
+    """Resolve a list of task and group names, each task once, in the order given."""
+    tasks: dict[str, Task] = {}
+    for name in expand(names, task_groups()):
         task = get_task(name)
         tasks.setdefault(task.name, task)
     if not tasks:

@@ -22,8 +22,10 @@ class _Strict(BaseModel):
 class Split(_Strict):
     """A split: how many samples it officially has, and its own reader if it needs one."""
 
-    expected: int = Field(gt=0)
+    expected: int | None = Field(gt=0)
     reader: str | None = None
+    scored: bool = True
+    """False when the answers are not public: the run writes a file for the evaluation server."""
 
 
 class Hub(_Strict):
@@ -94,6 +96,12 @@ class TaskFile(_Strict):
     metrics: tuple[str, ...] = Field(min_length=1)
     primary: str
     metric_options: dict[str, dict[str, Any]] = {}
+    judges: dict[str, str] = {}
+    """Role → the model that the protocol judges with."""
+    substitutes: dict[str, str] = {}
+    """Metric → the metric that stands in, under its own name, when its judge is left out."""
+    frames: str | None = None
+    """How frames are taken from a video (see `mio_eval.media.frames`)."""
     published: Published | None = None
     protocol: Protocol
 
@@ -105,6 +113,8 @@ class TaskFile(_Strict):
             )
         if extra := set(self.metric_options) - set(self.metrics):
             raise ValueError(f"metric_options for metrics not listed: {', '.join(sorted(extra))}")
+        if extra := {*self.substitutes, *self.substitutes.values()} - set(self.metrics):
+            raise ValueError(f"substitutes for metrics not listed: {', '.join(sorted(extra))}")
         if PLAIN not in self.prompts:
             raise ValueError("prompts needs a 'plain' style, for models without one of their own")
         for style, template in self.prompts.items():

@@ -328,7 +328,7 @@ def test_missing_packages_have_a_remedy(monkeypatch, ctc):
 
 def test_an_unknown_faster_whisper_name():
     pytest.importorskip("faster_whisper")
-    with pytest.raises(UsageError, match="unknown faster-whisper model 'large-v9'.*large-v"):
+    with pytest.raises(UsageError, match=r"unknown faster-whisper model 'large-v9'.*large-v"):
         load_asr("faster-whisper/large-v9")
 
 

@@ -173,5 +173,5 @@ def test_few_clusters_are_noted():
     assert score.note == "interval from 2 clusters only"
     rows.clusters = ["x", "x", "x"]
     assert make_score(metric, rows, Tally(expected=3), primary=True).note == (
-        "no interval: 1 cluster"
+        "no interval: a single cluster"
     )

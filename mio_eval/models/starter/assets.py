@@ -102,6 +102,15 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
             size_mb=17,
             what="EfficientNet-Lite0 (ImageNet classifier, PyTorch weights)",
         ),
+        "face-gan": Asset(
+            package="gan-face-generate",
+            version="1.1.1",
+            wheel_sha256="24102f4be41d164e44251168ede0458a45e498a888c81493e2aea48529640569",
+            files=MappingProxyType({"weights.tar": "gan_face_generate/weights.tar"}),
+            licence="MIT",
+            size_mb=13,
+            what="DCGAN face generator (64 x 64, PyTorch weights)",
+        ),
     }
 )
 

@@ -1,35 +1,57 @@
 """The `starter` backend: small pretrained models that come inside packages, on the CPU.
 
 It needs no hub, no GPU and no account, so that a fresh machine gets real scores of real models.
-It is a weak system, on purpose not tuned to any benchmark: Whisper tiny.en for speech, and for
-captions an ImageNet classifier whose label is put into words.
+It is a weak system, on purpose not tuned to any benchmark. `docs/starter.md` says what each part
+is and how weak.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...errors import UsageError
 from ...media import load_audio, load_image
-from ...types import Audio, Capability, Image, Media, Modality, Part, Request, Text
+from ...types import Audio, Capability, Image, Media, Modality, Part, Request, Text, Video
 from ..base import Backend, ModelIdentity
+from .answers import Prompt, Seen, answer, look, read_prompt
 from .assets import ASSETS, fetch
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from .efficientnet import Classifier
+    from .gan import FaceGenerator
+    from .tts import Speaker
     from .whisper import Transcriber
+
+WEIGHTS = ("whisper-tiny.en", "efficientnet-lite0", "face-gan")  # of ASSETS, all that it uses
+VOICE = "hibari-tts"  # an ordinary dependency, with its voice inside
+MIDDLE_FRAME = "uniform:3"  # the first, the middle and the last frame; the middle one is used
+INSTALL = "pip install 'mio-eval[starter]'"
+
+
+def _can(inputs: str, output: Modality) -> Capability:
+    names: dict[str, Modality] = {"t": "text", "i": "image", "a": "audio", "v": "video"}
+    return Capability(frozenset(names[letter] for letter in inputs), output)
 
 
 class Starter(Backend):
-    """Whisper tiny.en (audio → text) and a verbalised image classifier (image → text)."""
+    """Packaged models: recognition, classification with priors, a voice, a face generator."""
 
     name = "starter"
     capabilities = frozenset(
         {
-            Capability(frozenset({"audio", "text"}), "text"),
-            Capability(frozenset({"image", "text"}), "text"),
+            _can("t", "text"),
+            _can("it", "text"),
+            _can("at", "text"),
+            _can("iat", "text"),
+            _can("vt", "text"),
+            _can("t", "audio"),
+            _can("t", "image"),
         }
     )
 
@@ -39,49 +61,157 @@ class Starter(Backend):
         self._threads = int(threads)
         self._transcriber: Transcriber | None = None
         self._classifier: Classifier | None = None
+        self._speaker: Speaker | None = None
+        self._generator: FaceGenerator | None = None
 
     def identity(self) -> ModelIdentity:
+        used = {name: ASSETS[name] for name in WEIGHTS}
+        voice = _voice_version()
+        packages = [f"{asset.package}=={asset.version}" for asset in used.values()]
         return ModelIdentity(
             backend=self.name,
             name=self.name,
             version=__version__,
-            revision="+".join(f"{a.package}=={a.version}" for a in ASSETS.values()),
-            dtype="int8 (speech), float32 (image)",
-            extra={name: asset.wheel_sha256 for name, asset in ASSETS.items()},
+            revision="+".join([*packages, f"{VOICE}=={voice}"]),
+            dtype="int8 (recognition), float32 (pictures, voice)",
+            extra={name: asset.wheel_sha256 for name, asset in used.items()},
         )
 
     def load(self, inputs: Sequence[Modality], output: Modality) -> None:
-        if "audio" in inputs and self._transcriber is None:
+        if output == "audio":
+            self._load_speaker()
+        elif output == "image":
+            self._load_generator()
+        else:
+            if "audio" in inputs:
+                self._load_transcriber()
+            if "video" in inputs:
+                _need("av", "videos")
+            if "image" in inputs or "video" in inputs:
+                self._load_classifier()
+
+    def answer(self, request: Request) -> Part:
+        media = [part for part in request.parts if isinstance(part, Media)]
+        text = "".join(part.text for part in request.parts if isinstance(part, Text))
+        if request.want == "audio" and not media:
+            return self._speak(text)
+        if request.want == "image" and not media:
+            return self._draw(text, request.seed)
+        if request.want != "text":
+            given = "+".join(part.modality for part in request.parts)
+            raise ValueError(f"the starter does not turn {given} into {request.want}")
+        return Text(self._reply(media, text))
+
+    def close(self) -> None:
+        self._transcriber = self._classifier = self._speaker = self._generator = None
+
+    def _reply(self, media: Sequence[Media], text: str) -> str:
+        """Answer in words: a transcript, a caption, or an answer to what the text asks."""
+        sounds = [part for part in media if isinstance(part, Audio)]
+        views = [part for part in media if isinstance(part, Image | Video)]
+        if len(sounds) > 1 or len(views) > 1:
+            raise ValueError(
+                "the starter takes one image or video and one sound a request, "
+                f"got {len(views)} and {len(sounds)}"
+            )
+        prompt = read_prompt(text)
+        heard = self._transcribe(sounds[0]) if sounds and (prompt.options or not views) else ""
+        if views:
+            return self._describe(views[0], prompt, heard)
+        if prompt.options:
+            return answer(prompt, Seen(heard=heard))
+        if sounds:
+            return heard
+        raise ValueError("of text alone the starter answers only questions with lettered options")
+
+    def _describe(self, view: Image | Video, prompt: Prompt, heard: str) -> str:
+        """Caption a picture, or answer a question about it."""
+        from .captioner import verbalise
+        from .colours import dominant, mean_colours
+
+        picture = _picture(view)
+        classifier = self._load_classifier()
+        probabilities = classifier.probabilities([picture])[0].tolist()
+        if not prompt.asks:
+            return verbalise(probabilities, classifier.labels)
+        colour = dominant(mean_colours(picture))
+        return answer(prompt, look(probabilities, classifier.labels, colour, heard))
+
+    def _transcribe(self, sound: Audio) -> str:
+        return self._load_transcriber().transcribe(load_audio(sound))
+
+    def _speak(self, text: str) -> Audio:
+        """Say the prompt as it is given, in 16-bit WAV."""
+        import soundfile
+
+        samples, rate = self._load_speaker().synthesise(text)
+        stream = io.BytesIO()
+        soundfile.write(stream, samples, rate, format="WAV", subtype="PCM_16")
+        data = stream.getvalue()
+        return Audio(load=lambda: data, name="speech.wav")
+
+    def _draw(self, text: str, seed: int) -> Image:
+        data = self._load_generator().png(text, seed)
+        return Image(load=lambda: data, name="face.png")
+
+    def _load_transcriber(self) -> Transcriber:
+        if self._transcriber is None:
             from .whisper import Transcriber
 
             folder = fetch(ASSETS["whisper-tiny.en"], progress=self.say)
             self._transcriber = Transcriber(folder, threads=self._threads)
-        if "image" in inputs and self._classifier is None:
-            try:
-                from .efficientnet import Classifier
-            except ImportError as error:
-                raise UsageError(
-                    f"the starter's captioner needs torch ({error}): "
-                    "pip install 'mio-eval[starter]'"
-                ) from error
+        return self._transcriber
+
+    def _load_classifier(self) -> Classifier:
+        if self._classifier is None:
+            _need("torch", "pictures")
+            from .efficientnet import Classifier
+
             folder = fetch(ASSETS["efficientnet-lite0"], progress=self.say)
             self._classifier = Classifier(folder / "efficientnet-lite0.pth", threads=self._threads)
+        return self._classifier
 
-    def answer(self, request: Request) -> Part:
-        media = [part for part in request.parts if isinstance(part, Media)]
-        if len(media) != 1:
-            raise ValueError(f"the starter takes one image or sound a request, got {len(media)}")
-        self.load(["audio" if isinstance(media[0], Audio) else "image"], "text")
-        if isinstance(media[0], Audio):
-            assert self._transcriber is not None
-            return Text(self._transcriber.transcribe(load_audio(media[0])))
-        if isinstance(media[0], Image):
-            return Text(self._caption(media[0]))
-        raise ValueError(f"the starter takes no {media[0].modality}")
+    def _load_generator(self) -> FaceGenerator:
+        if self._generator is None:
+            _need("torch", "pictures")
+            from .gan import WEIGHTS as FILE
+            from .gan import FaceGenerator
 
-    def _caption(self, image: Image) -> str:
-        from .captioner import verbalise
+            folder = fetch(ASSETS["face-gan"], progress=self.say)
+            self._generator = FaceGenerator(folder / FILE, threads=self._threads)
+        return self._generator
 
-        assert self._classifier is not None
-        probabilities = self._classifier.probabilities([load_image(image)])[0]
-        return verbalise(probabilities.tolist(), self._classifier.labels)
+    def _load_speaker(self) -> Speaker:
+        if self._speaker is None:
+            _need("soundfile", "speech")
+            from .tts import Speaker
+
+            self._speaker = Speaker(threads=self._threads)
+        return self._speaker
+
+
+def _picture(view: Image | Video) -> PIL.Image.Image:
+    """Decode an image, or the middle frame of a video."""
+    if isinstance(view, Image):
+        return load_image(view)
+    from ...media.frames import parse_policy
+    from ...media.video import load_frames
+
+    return load_frames(view, parse_policy(MIDDLE_FRAME)).images[1]
+
+
+def _need(module: str, purpose: str) -> None:
+    """Raise a UsageError, before the first sample, when a package is missing."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise UsageError(
+            f"the starter needs {module} for {purpose} ({error}): {INSTALL}"
+        ) from error
+
+
+def _voice_version() -> str:
+    try:
+        return metadata.version(VOICE)
+    except metadata.PackageNotFoundError:
+        return "absent"

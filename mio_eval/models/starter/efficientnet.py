@@ -148,11 +148,16 @@ class Network:
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return logits (n, 1000) for normalised pixels (n, 3, height, width), float32."""
         with torch.inference_mode():
+            return functional.linear(self.features(pixels), *self._classifier)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return the pooled features (n, 1280) before the classifier."""
+        with torch.inference_mode():
             x = functional.relu6(self._convolve(pixels, STEM_CONVOLUTION))
             for block in BLOCKS:
                 x = self._block(x, block)
             x = functional.relu6(self._convolve(x, HEAD_CONVOLUTION))
-            return functional.linear(x.mean(dim=(2, 3)), *self._classifier)
+            return x.mean(dim=(2, 3))
 
     def _block(self, x: Tensor, block: Block) -> Tensor:
         inputs = x
@@ -277,6 +282,11 @@ class Classifier:
             return torch.empty((0, CLASSES))
         with _torch_threads(self._threads):
             return torch.cat([self._network(preprocess(image)[None]) for image in images])
+
+    def features(self, images: Sequence[Image.Image]) -> Tensor:
+        """Return the pooled features (n, 1280), float32, before the classifier."""
+        with _torch_threads(self._threads):
+            return torch.cat([self._network.features(preprocess(image)[None]) for image in images])
 
     def probabilities(self, images: Sequence[Image.Image]) -> Tensor:
         """Return the softmax of the logits: (n, 1000), float32, each row sums to 1."""

@@ -1,0 +1,241 @@
+"""The judges of the shipped tasks: each makes a model's view of an output into a small record.
+
+A judge is named by its role (`asr`, `speaker`, `clip`, `image`, `ssim`, `aesthetic`) and a model
+(`--judge asr=starter`). The model is loaded on first use and freed by `close`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import MioEvalError, UsageError, unknown
+from ..media.decode import load_audio, load_image
+from ..types import MEDIA_TYPES, Failure, Json, Media
+from .base import Annotation, Annotator, get_annotator
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+CLIPSCORE_PROMPT = "A photo depicts {}"  # Hessel et al. (2021), section 3
+
+
+class Judge(Annotator):
+    """A judge with a model, loaded when first needed.
+
+    Args:
+        spec: the model, in the words of the role's loader.
+        device: torch's name of the device, or "" for the loader's own choice.
+    """
+
+    def __init__(self, spec: str, device: str = "") -> None:
+        self.spec = spec
+        self.device = device
+        self._model: Any = None
+        self._identity = ""
+
+    @abstractmethod
+    def load(self) -> Any:
+        """Load the model. Raises UsageError naming model, use and alternative."""
+
+    @abstractmethod
+    def judge(self, record: Json, run: Path) -> Json:
+        """Judge one output. Any exception fails that sample's annotation."""
+
+    @property
+    def model(self) -> Any:
+        """The loaded model."""
+        if self._model is None:
+            self._model = self.load()
+        return self._model
+
+    def identity(self) -> str:
+        if not self._identity:
+            self._identity = str(self.model.identity)
+        return self._identity
+
+    def close(self) -> None:
+        self._model = None
+
+    def annotate(self, records: Sequence[Json], run: Path) -> Iterator[Annotation]:
+        for record in records:
+            try:
+                value = self.judge(record, run)
+            except MioEvalError:
+                raise
+            # The per-sample boundary of judging.
+            except Exception as error:
+                failure = Failure.of("annotate", error)
+                yield Annotation(record["id"], failure=failure)
+                continue
+            yield Annotation(record["id"], value)
+
+    def output(self, record: Json, run: Path) -> Media:
+        """Return the generated medium of a record."""
+        modality = next(name for name in MEDIA_TYPES if name in record["output"])
+        return MEDIA_TYPES[modality](run / record["output"][modality])
+
+    def target(self, record: Json, name: str) -> Media:
+        """Return the medium the output is judged against."""
+        found = self.targets.get(record["id"], {}).get(name)
+        if not isinstance(found, Media):
+            raise LookupError(f"no {name} to compare with")
+        return found
+
+
+class AsrJudge(Judge):
+    """Transcribes generated speech: {"text": …}."""
+
+    name = "asr"
+
+    def load(self) -> Any:
+        from .asr_models import load_asr
+
+        return load_asr(self.spec, self.device or "cpu")
+
+    def judge(self, record: Json, run: Path) -> Json:
+        return {"text": self.model.transcribe([load_audio(self.output(record, run))])[0]}
+
+
+class SpeakerJudge(Judge):
+    """Compares the voices of generated and real speech: {"cosine": …}."""
+
+    name = "speaker"
+
+    def load(self) -> Any:
+        from .speaker_models import load_speaker_encoder
+
+        return load_speaker_encoder(self.spec, self.device or "cpu")
+
+    def judge(self, record: Json, run: Path) -> Json:
+        from .speaker_models import speaker_similarity
+
+        ours = self.model.embed(load_audio(self.output(record, run)))
+        theirs = self.model.embed(load_audio(self.target(record, "audio")))
+        return {"cosine": speaker_similarity(ours, theirs)}
+
+
+class ClipJudge(Judge):
+    """CLIP cosines of a generated image with the real one, its caption and CLIPScore's prompt."""
+
+    name = "clip"
+
+    def load(self) -> Any:
+        from .clip_models import load_encoder
+
+        return load_encoder(self.spec, "the judge clip", device=self.device or None)
+
+    def identity(self) -> str:
+        if not self._identity:
+            pairs = self.model.keys()
+            self._identity = "|".join(f"{key}:{value}" for key, value in pairs).removeprefix("enc:")
+        return self._identity
+
+    def judge(self, record: Json, run: Path) -> Json:
+        caption = record["references"][0]
+        images = [load_image(self.output(record, run)), load_image(self.target(record, "image"))]
+        ours, theirs = np.asarray(self.model.images(images), dtype=np.float64)
+        texts = [caption, CLIPSCORE_PROMPT.format(caption)]
+        plain, prompted = np.asarray(self.model.texts(texts), dtype=np.float64)
+        return {
+            "image": _cosine(ours, theirs),
+            "text": _cosine(ours, plain),
+            "prompted_text": _cosine(ours, prompted),
+        }
+
+
+class ImageJudge(Judge):
+    """Compares features of the starter's classifier: a substitute for CLIP, never called so."""
+
+    name = "image"
+
+    def load(self) -> Any:
+        if self.spec != "starter":
+            raise unknown("model of the judge image", self.spec, ["starter"])
+        from ..models.starter.assets import ASSETS, fetch
+        from ..models.starter.efficientnet import Classifier
+
+        return Classifier(fetch(ASSETS["efficientnet-lite0"]) / "efficientnet-lite0.pth")
+
+    def identity(self) -> str:
+        return "starter/efficientnet-lite0"
+
+    def judge(self, record: Json, run: Path) -> Json:
+        ours, theirs = (
+            self.model.features([load_image(media)])[0].double().numpy()
+            for media in (self.output(record, run), self.target(record, "image"))
+        )
+        return {"image": _cosine(ours, theirs)}
+
+
+class SsimJudge(Judge):
+    """Structural similarity of a generated image with the real one: {"ssim": …}."""
+
+    name = "ssim"
+
+    def load(self) -> Any:
+        return None
+
+    def identity(self) -> str:
+        from ..metrics.ssim import ssim_keys
+
+        return "skimage|" + "|".join(f"{key}:{value}" for key, value in ssim_keys())
+
+    def judge(self, record: Json, run: Path) -> Json:
+        from ..metrics.ssim import ssim_pair
+
+        image: PIL.Image.Image = load_image(self.output(record, run))
+        return {"ssim": ssim_pair(image, load_image(self.target(record, "image")))}
+
+
+class AestheticJudge(Judge):
+    """Rates a generated image: {"aesthetic": 1 … 10}."""
+
+    name = "aesthetic"
+
+    def load(self) -> Any:
+        if self.spec != "aesthetic-predictor-v2-5":
+            raise unknown("model of the judge aesthetic", self.spec, ["aesthetic-predictor-v2-5"])
+        from .aesthetic import AestheticPredictor
+
+        return AestheticPredictor(device=self.device or None)
+
+    def judge(self, record: Json, run: Path) -> Json:
+        return {"aesthetic": float(self.model.scores([load_image(self.output(record, run))])[0])}
+
+
+JUDGES: Mapping[str, type[Judge]] = {
+    judge.name: judge
+    for judge in (AsrJudge, SpeakerJudge, ClipJudge, ImageJudge, SsimJudge, AestheticJudge)
+}
+
+
+def make_judge(role: str, spec: str, device: str = "") -> Annotator:
+    """Return the judge of a role with the model named, not loaded yet; a plug-in has no model."""
+    if role in JUDGES:
+        return JUDGES[role](spec, device)
+    return get_annotator(role)
+
+
+def parse_judges(texts: Sequence[str]) -> dict[str, str]:
+    """Read `role=model` options. Raises UsageError for another form or an unknown role."""
+    found: dict[str, str] = {}
+    for text in texts:
+        role, equals, spec = text.partition("=")
+        if not equals or not spec:
+            raise UsageError(f"--judge {text!r}: expected role=model, for example asr=starter")
+        if role not in JUDGES:
+            raise unknown("judge", role, JUDGES)
+        found[role] = spec
+    return found
+
+
+def _cosine(a: Any, b: Any) -> float:
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if norm == 0.0:
+        raise ValueError("an embedding is zero")
+    return float(np.clip(np.dot(a, b) / norm, -1.0, 1.0))
