@@ -36,6 +36,8 @@ QUESTION = re.compile(
     r"\s*\(D\)\s*(?P<D>.+)",
     re.DOTALL,
 )
+# A question that begins with a piece of another's answer, and one not fit to be shipped.
+LEFT_OUT = ("\nactorial{n}", "newborn baby boy")
 ANSWER = re.compile(r"The answer is \(([A-E])\)\.?\s*$")
 
 
@@ -91,6 +93,8 @@ def parse(example: dict[str, str]) -> dict[str, Any] | None:
         return None
     choices = [question[letter] for letter in LETTERS]
     if any("(E)" in choice for choice in choices):
+        return None
+    if any(words in question["question"] for words in LEFT_OUT):
         return None
     return {
         "question": question["question"],

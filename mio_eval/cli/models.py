@@ -41,10 +41,12 @@ def show(name: Annotated[str, typer.Argument(help="Model backend")]) -> None:
     for argument, meaning in (entry.arguments or {}).items():
         typer.echo(f"  --model-args {argument}=…  {meaning}")
     if name == "starter":
+        from ..annotators.ge2e import ASSET as VOICES
         from ..models.starter.assets import ASSETS
 
-        for asset in ASSETS.values():
+        parts = [("weights", asset) for asset in ASSETS.values()]
+        for role, asset in [*parts, ("judge speaker=starter", VOICES)]:
             typer.echo(
-                f"  weights: {asset.what}, from {asset.package} {asset.version}, "
+                f"  {role}: {asset.what}, from {asset.package} {asset.version}, "
                 f"{asset.size_mb:g} MB, {asset.licence}"
             )

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..data.lm_eval_tasks import LM_EVAL
 from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
 
-LM_EVAL = "0.4.13"  # the version whose definition the number has
 VIA = f"lm-eval-{LM_EVAL}"
 
 

@@ -37,8 +37,11 @@ MODELS = {
             "mio_eval.models.starter.backend:Starter",
             "small pretrained models that come inside packages; the default",
             (
-                "audio → text: Whisper tiny.en",
-                "image → text: EfficientNet-Lite0 labels, verbalised",
+                "audio → text: Whisper tiny.en (English)",
+                "image, video → text: EfficientNet-Lite0's label as a caption, or as an answer",
+                "image + audio, text → text: lettered options, by shared words",
+                "text → audio: hibari-tts, voice heart (English)",
+                "text → image: a DCGAN's face, which ignores the words",
             ),
             {"threads": "CPU threads for one sample (default 1: more gain little on small models)"},
         ),

@@ -14,7 +14,7 @@ NAMES = {
         ["run", "--taks", "x"],
         "No such option: --taks (Possible options: --data, --tasks)",
     ),
-    "task": (["run", "--tasks", "coco"], "unknown task 'coco'; did you mean coco_caption?"),
+    "task": (["run", "--tasks", "coco"], "unknown task 'coco'; did you mean coco_t2i or coco_caption?"),
     "task, nothing near": (
         ["tasks", "show", "xyz"],
         "unknown task 'xyz'; known: ",
@@ -181,7 +181,7 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(invoke, place):
     arguments = ["run", "--tasks", "coco"]
     ended = invoke(*arguments[:place], "--debug", *arguments[place:])
     assert "Traceback (most recent call last)" in ended.err
-    assert ended.err.rstrip().endswith("unknown task 'coco'; did you mean coco_caption?")
+    assert ended.err.rstrip().endswith("unknown task 'coco'; did you mean coco_t2i or coco_caption?")
     assert ended.code == 2
 
 

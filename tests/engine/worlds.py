@@ -7,16 +7,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from mio_eval.engine import Options, RunResult, evaluate
 from mio_eval.engine.progress import Progress
+from mio_eval.metrics import METRICS
+from mio_eval.metrics.base import Array, Item, Metric, Statistics, mean_score
 
 TESTS = Path(__file__).parents[1]
 SHIPPED = TESTS.parent / "tasks"
@@ -42,6 +45,22 @@ def write_task(folder: Path, source: str, name: str, **changes: object) -> None:
         data["metric_options"] = {"wer": {"norm": "none"}, "cer": {"norm": "none"}}
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+
+
+class Present(Metric):
+    """Share of samples with an output: the least one can say of a picture or a sound."""
+
+    name, title, unit = "present", "Present", ""
+    higher_is_better = True
+    range = (0.0, 1.0)
+    columns = ("present", "count")
+    outputs = ("image", "audio")
+
+    def statistics(self, items: Sequence[Item]) -> Statistics:
+        return Statistics(np.ones((len(items), 2)))
+
+    def score(self, sums: Array) -> Array:
+        return mean_score(sums)
 
 
 @dataclass
@@ -178,7 +197,9 @@ def make_world(root: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> World
     metrics = ["cider", "bleu4", "rouge_l"]
     write_task(world.tasks, "coco_caption", "captions", metrics=metrics)
     write_task(world.tasks, "librispeech", "speech", metrics=["wer", "cer"])
-    write_task(world.tasks, "coco_caption", "drawings", metrics=["rouge_l"], output="image")
-    write_task(world.tasks, "coco_caption", "sounds", metrics=["rouge_l"], output="audio")
+    monkeypatch.setitem(sys.modules, "mio_eval.metrics.present_in_tests", sys.modules[__name__])
+    monkeypatch.setitem(METRICS, "present", "present_in_tests:Present")
+    write_task(world.tasks, "coco_caption", "drawings", metrics=["present"], output="image")
+    write_task(world.tasks, "coco_caption", "sounds", metrics=["present"], output="audio")
     monkeypatch.setenv("MIO_EVAL_TASKS", str(world.tasks))
     return world

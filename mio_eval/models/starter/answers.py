@@ -57,90 +57,13 @@ _EITHER = re.compile(r"([\w'-]+),?\s+or\s+(?:(?:a|an|the|is it|are they)\s+)*([\
 _HOW_MANY = re.compile(r"\bhow many\b|\bnumber of\b")
 _COLOUR = re.compile(r"\b(?:what|what's|which)\b[^.?!]*\bcolou?rs?\b")
 _WORD = re.compile(r"[a-z0-9]+")
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "being",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "hers",
-        "him",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "may",
-        "might",
-        "must",
-        "my",
-        "no",
-        "nor",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "ours",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "theirs",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-        "yours",
-    ]
-)
+_STOP_WORDS = """
+    a an and are as at be been being by can could did do does for from had has have he her hers
+    him his how i if in into is it its may might must my no nor not of on or our ours she should
+    so some such than that the their theirs them then there these they this those to was we were
+    what when where which who whom whose why will with would you your yours
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _NUMBER_WORDS = {COUNT: "two"}
 
 
@@ -192,17 +115,17 @@ def read_prompt(text: str) -> Prompt:
     """
     options: list[str] = []
     rest: list[str] = []
-    told = False
-    for line in text.splitlines():
+    lines = text.splitlines()
+    asked = [line for line in lines if not _INSTRUCTION.match(line)]
+    for line in asked:
         match = _OPTION.fullmatch(line)
         if match and ord(match[1]) == ord("A") + len(options):
             options.append(match[2])
-        elif _INSTRUCTION.match(line):
-            told = True
         else:
             rest.append(line)
     if len(options) == 1:  # a sentence that begins with "A." is no list
-        return read_prompt(re.sub(r"(?m)^(\s*\(?)A([.):])", r"\1\2", text))
+        options, rest = [], asked
+    told = len(asked) < len(lines)
     question = " ".join(" ".join(rest).split())
     if announced := _LABELLED.search(question):
         question, told = question[announced.end() :].strip(), True
