@@ -172,7 +172,7 @@ def test_resume_of_no_run(invoke):
 def test_whole_path_through_the_installed_program(cli):
     ended = cli("run", "--tasks", "coco_captions")
     assert ended.returncode == 2
-    assert ended.stderr == "mio-eval: unknown task 'coco_captions'; did you mean coco_caption?\n"
+    assert ended.stderr == "mio-eval: unknown task 'coco_captions'; did you mean coco_caption or coco_t2i?\n"
     assert ended.stdout == ""
 
 
