@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,7 +76,8 @@ def load_tasks(spec: Spec, include_path: Path | None = None) -> dict[str, Any]:
     own = isinstance(spec, str) and include_path is None
     try:
         manager = TaskManager(include_path=include_path, include_defaults=own)
-        tasks: dict[str, Any] = manager.load(spec)["tasks"]
+        with _no_bars():
+            tasks: dict[str, Any] = manager.load(spec)["tasks"]
     except KeyError as error:
         raise UsageError(f"lm-eval {LM_EVAL} has no task {name!r}; correct the name") from error
     # Whatever the data sets library raises (no network, no file, another format).
@@ -90,6 +92,24 @@ def load_tasks(spec: Spec, include_path: Path | None = None) -> dict[str, Any]:
                 "option and the metric acc; only those run through lm-eval here"
             )
     return tasks
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep the data sets library's progress bars off the screen."""
+    from datasets.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    disabled = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not disabled:
+            enable_progress_bars()
 
 
 def _is_plain_choice(task: Any) -> bool:

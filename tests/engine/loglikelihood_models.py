@@ -28,8 +28,10 @@ def write_llama(folder: Path, texts: Iterable[str]) -> Path:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    letters = " A B C D" * 1000  # each becomes a token, so that none is likelier for its length
+    tokenizer.train_from_iterator([*texts, letters], trainer)
+    special = {"bos_token": "<s>", "eos_token": "</s>"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
     fast.save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -40,11 +42,14 @@ def write_llama(folder: Path, texts: Iterable[str]) -> Path:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=4096,
-        initializer_range=0.3,  # so that options differ clearly
+        initializer_range=0.5,  # so that options differ clearly
         bos_token_id=0,
         eos_token_id=1,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    for layer in model.model.layers:  # attention to few tokens, so that questions differ
+        layer.self_attn.q_proj.weight.data *= 8
+    model.save_pretrained(folder)
     return folder
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from importlib import import_module, metadata
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ... import __version__
@@ -43,6 +44,10 @@ class Starter(Backend):
     """Packaged models: recognition, classification with priors, a voice, a face generator."""
 
     name = "starter"
+    # Small judges of the same kind; a CLIP model comes in no package, so its metrics are left out.
+    judges = MappingProxyType(
+        {"asr": "starter", "speaker": "starter", "clip": "none", "aesthetic": "none"}
+    )
     capabilities = frozenset(
         {
             _can("t", "text"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mio_eval.models.starter.answers import (
@@ -61,6 +63,17 @@ def test_options_are_found(form):
     lines = [form.format(letter, text) for letter, text in zip("ABC", "xyz", strict=True)]
     text = "\n\nWhat is it?\n" + "\n".join(lines) + "\nAnswer with the letter of the right option."
     assert read_prompt(text) == Prompt("What is it?", ("x", "y", "z"))
+
+
+def test_an_empty_option_keeps_its_letter():
+    assert read_prompt("Which?\nA. x\nB.\nC. y").options == ("x", "", "y")
+
+
+def test_long_texts_take_no_time():
+    for text in ("a" * 50_000, "a " * 50_000, "A." + " " * 50_000, "? " * 20_000, "or " * 20_000):
+        started = time.perf_counter()
+        assert answer(read_prompt(f"Which {text}?\n{text}\nAnswer with a word."), OWL)
+        assert time.perf_counter() - started < 2
 
 
 @pytest.mark.parametrize(
