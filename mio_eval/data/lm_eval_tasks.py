@@ -17,6 +17,7 @@ from ..shipped import sample_data
 from ..types import Failure, Json, Sample, Text
 from .layout import MissingDataError
 
+READER = "lm_eval"  # the reader of task files that run through lm-eval
 LM_EVAL = "0.4.13"  # the version whose definitions the numbers have
 MMLU = "mmlu/mio_mmlu_sample.yaml"  # among the sample data
 _LETTERS = "abcd"

@@ -31,8 +31,6 @@ from .rundir import SAMPLES
 if TYPE_CHECKING:
     from ..models.lm_eval_model import Answer
 
-READER = "lm_eval"  # the reader of task files whose tasks run here
-
 
 def run_text_task(
     plan: TaskPlan,
@@ -61,7 +59,7 @@ def spec_of(plan: TaskPlan) -> Spec:
         return mmlu(f"hf://datasets/{source.place}/{task.file.dataset.hub.files[task.split]}")
     split = task.split
     if source.mode == "sample":
-        split = SAMPLE_SPLIT.get(task.file.name, task.file.dataset.default_split)
+        split = SAMPLE_SPLIT.get(task.file.dataset.folder, task.file.dataset.default_split)
     return mmlu(mmlu_file(Path(source.place), split))
 
 

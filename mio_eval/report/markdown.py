@@ -51,11 +51,12 @@ def _task_blocks(task: TaskTable) -> list[str]:
     if lines:
         blocks.append("\n".join(f"- {escape(line)}" for line in lines))
     blocks.append("\n".join(f"- `{row.signature}`" for row in task.rows))
-    if task.published:
-        rows = [[task.own[0], task.own[1], ""]]
-        rows += [[row.model, row.value, row.split] for row in task.published]
-        blocks.append(escape(task.published_title))
-        blocks.append(table(["model", task.published[0].metric, "split, as published"], rows))
+    for published in task.published:
+        header = ["model", *published.columns, "split, as published"]
+        blocks.append(escape(published.title))
+        blocks.append(table(header, [[*published.own, ""], *map(list, published.rows)]))
+        if published.remarks:
+            blocks.append("\n".join(f"- {escape(remark)}" for remark in published.remarks))
     return blocks
 
 

@@ -12,41 +12,63 @@ from ..tasks.schema import Published
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One published number."""
+    """One model of a published table."""
 
     model: str
-    value: str
-    """As printed: "12.0" stays "12.0"."""
-    metric: str
-    table: str
+    values: tuple[str, ...]
+    """One a column, as printed: "12.0" stays "12.0"; a dash where the table has none."""
     split: str
+    remark: str
+    """What a reader must know of the row, for example a suspected misprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """The part of a published table that stands beside a task's scores."""
+
     source: str
-    confidence: str
+    metrics: tuple[str, ...]
+    """Our metrics, one a column."""
+    columns: tuple[str, ...]
+    """The table's names for them."""
+    rows: tuple[PublishedRow, ...]
 
 
 @cache
-def _rows() -> tuple[dict[str, str], ...]:
+def _numbers() -> tuple[dict[str, str], ...]:
     with (shipped("results/published") / "mio.csv").open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
 
 
-def published_rows(spec: Published, metric: str) -> list[PublishedRow]:
-    """Return the published numbers for one metric of a task, in the table's order."""
-    label = spec.metrics.get(metric)
-    return [
-        PublishedRow(
-            model=f"{row['model']} ({row['model_size']})" if row["model_size"] else row["model"],
-            value=row["value"],
-            metric=label,
-            table=row["table"],
-            split=row["split"],
-            source=f"{row['paper']}, {row['table']}",
-            confidence=row["confidence"],
-        )
-        for row in _rows()
-        if label is not None
-        and row["table"] == f"Table {spec.table}"
+def published_table(spec: Published) -> PublishedTable:
+    """Collect the published numbers a task names, by model in the table's order."""
+    numbers = [
+        row
+        for row in _numbers()
+        if row["table"] == f"Table {spec.table}"
         and row["dataset"] == spec.dataset
-        and row["metric"] == label
+        and row["metric"] in spec.metrics.values()
         and (spec.split is None or row["split"] == spec.split)
     ]
+    models: dict[str, list[dict[str, str]]] = {}
+    for row in numbers:
+        size = f" ({row['model_size']})" if row["model_size"] else ""
+        models.setdefault(f"{row['model']}{size}", []).append(row)
+    columns = tuple(spec.metrics.values())
+    return PublishedTable(
+        source=f"{numbers[0]['paper']}, {numbers[0]['table']}" if numbers else "",
+        metrics=tuple(spec.metrics),
+        columns=columns,
+        rows=tuple(_row(model, cells, columns) for model, cells in models.items()),
+    )
+
+
+def _row(model: str, cells: list[dict[str, str]], columns: tuple[str, ...]) -> PublishedRow:
+    values = {cell["metric"]: cell["value"] for cell in cells}
+    remarks = {cell["confidence"].partition("; ")[2] for cell in cells} - {""}
+    return PublishedRow(
+        model=model,
+        values=tuple(values.get(column, "–") for column in columns),
+        split=cells[0]["split"],
+        remark="; ".join(sorted(remarks)),
+    )

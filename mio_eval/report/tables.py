@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..metrics import get_metric, metric_class
 from ..tasks import Task, get_task
 from ..types import Json
-from .published import PublishedRow, published_rows
+from .published import PublishedTable, published_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,19 @@ class MetricRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedTable:
+    """Published rows with ours on top."""
+
+    title: str
+    columns: tuple[str, ...]
+    own: tuple[str, ...]
+    """Our model with its flags, then a value a column."""
+    rows: tuple[tuple[str, ...], ...]
+    """Model, a value a column, the split as the source states it."""
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskTable:
     """The table of one task."""
 
@@ -41,10 +54,7 @@ class TaskTable:
     rows: tuple[MetricRow, ...]
     absent: dict[str, str]
     failures: dict[str, int]
-    published: tuple[PublishedRow, ...] = ()
-    published_title: str = ""
-    own: tuple[str, str] = ("", "")
-    """Our row among the published ones: model with its flags, value."""
+    published: tuple[ComparedTable, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
@@ -71,19 +81,14 @@ def _task_table(name: str, data: Json) -> TaskTable:
             failures=facts["failures"],
             notes=_notes(rows),
         )
-    spec = task.file.published
-    published: tuple[PublishedRow, ...] = ()
-    title = ""
-    flags = _flags(source, spec.comparable_split if spec else None)
+    specs = task.file.published
+    flags = _flags(source, specs[0].comparable_split if specs else None)
     flags += _partial(scores, facts["primary"])
     if facts["primary"] in scores:
         flags += _other_settings(task, facts) + _judges(task, facts)
-    if spec is not None:
-        published = tuple(published_rows(spec, task.file.primary))
-        title = f"published: {published[0].source}" if published else ""
-    primary = scores.get(facts["primary"])
-    short = ", ".join(flag.partition(":")[0] for flag in flags)
-    own = (f"{model} [{short}]" if short else model, _number(primary["value"]) if primary else "–")
+    short = ", ".join(dict.fromkeys(flag.partition(":")[0] for flag in flags))
+    own = f"{model} [{short}]" if short else model
+    published = tuple(_compared(published_table(spec), own, scores) for spec in specs)
     return TaskTable(
         name=name,
         directory=facts["directory"],
@@ -93,10 +98,20 @@ def _task_table(name: str, data: Json) -> TaskTable:
         rows=rows,
         absent=facts["absent"],
         failures=facts["failures"],
-        published=published,
-        published_title=title,
-        own=own,
+        published=tuple(table for table in published if table.rows),
         notes=_notes(rows),
+    )
+
+
+def _compared(table: PublishedTable, own: str, scores: Json) -> ComparedTable:
+    """Put our values into a published table's columns; a metric we have not stays a dash."""
+    values = (scores.get(metric) for metric in table.metrics)
+    return ComparedTable(
+        title=f"published: {table.source}",
+        columns=table.columns,
+        own=(own, *(_number(score["value"], score["unit"]) if score else "–" for score in values)),
+        rows=tuple((row.model, *row.values, row.split) for row in table.rows),
+        remarks=tuple(f"{row.model}: {row.remark}" for row in table.rows if row.remark),
     )
 
 
@@ -176,7 +191,7 @@ def _metric_row(metric: str, score: Json) -> MetricRow:
     return MetricRow(
         label=title,
         title=f"{title}{unit} {arrow}",
-        value=_number(score["value"]),
+        value=_number(score["value"], score["unit"]),
         interval=_interval(score),
         scored=f"{score['n_scored']}/{score['n_expected']}",
         failed=str(score["n_failed"]),
@@ -189,14 +204,15 @@ def _metric_row(metric: str, score: Json) -> MetricRow:
 def _interval(score: Json) -> str:
     if score["ci_low"] is None:
         return "–"
-    return f"[{_number(score['ci_low'])}, {_number(score['ci_high'])}]"
+    unit = score["unit"]
+    return f"[{_number(score['ci_low'], unit)}, {_number(score['ci_high'], unit)}]"
 
 
-def _number(value: float | None) -> str:
-    """Format as published tables do: two decimals."""
+def _number(value: float | None, unit: str) -> str:
+    """Format as published tables do: two decimals, four for unscaled values (SSIM)."""
     if value is None:
         return "–"
-    return f"{value:.2f}"
+    return f"{value:.2f}" if unit else f"{value:.4f}"
 
 
 def verdict(path: Path, data: Json) -> str:

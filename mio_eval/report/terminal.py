@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..types import Json
-from .tables import TaskTable, task_tables, verdict
+from .tables import ComparedTable, TaskTable, task_tables, verdict
 
 
 def print_run(path: Path, data: Json, console: Console | None = None) -> None:
@@ -41,21 +41,24 @@ def _print_task(task: TaskTable, console: Console) -> None:
         _plain(console, f"note: {note}")
     for row in task.rows:
         _plain(console, row.signature)
-    if task.published:
-        _print_published(task, console)
+    for published in task.published:
+        _print_published(published, console)
 
 
-def _print_published(task: TaskTable, console: Console) -> None:
+def _print_published(published: ComparedTable, console: Console) -> None:
     console.print()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=task.published_title)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=published.title)
     table.title_justify = "left"
     table.add_column("model")
-    table.add_column(task.published[0].metric, justify="right", no_wrap=True)
+    for column in published.columns:
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("split, as published")
-    table.add_row(Text(task.own[0]), task.own[1], "", style="bold")
-    for row in task.published:
-        table.add_row(Text(row.model), row.value, Text(row.split))
+    table.add_row(*map(Text, published.own), "", style="bold")
+    for row in published.rows:
+        table.add_row(*map(Text, row))
     console.print(table)
+    for remark in published.remarks:
+        _plain(console, f"remark: {remark}")
 
 
 def _plain(console: Console, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..types import Modality
 
@@ -102,8 +102,14 @@ class TaskFile(_Strict):
     """Metric → the metric that stands in, under its own name, when its judge is left out."""
     frames: str | None = None
     """How frames are taken from a video (see `mio_eval.media.frames`)."""
-    published: Published | None = None
+    published: tuple[Published, ...] = ()
     protocol: Protocol
+
+    @field_validator("published", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        """Take a single table without a list around it."""
+        return [value] if isinstance(value, dict) else value or ()
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskFile:

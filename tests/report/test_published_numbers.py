@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from mio_eval.report.published import published_rows
+from mio_eval.report.published import published_table
 from mio_eval.shipped import shipped
 from mio_eval.tasks import get_task
 
@@ -93,10 +93,25 @@ def test_every_row_is_sound(rows):
     ],
 )
 def test_rows_of_a_task(task, metric, wanted):
-    found = published_rows(get_task(task).file.published, metric)
-    assert {row.model: row.value for row in found} == wanted
-    assert len(found) == len(wanted)
+    (spec,) = get_task(task).file.published
+    found = published_table(spec)
+    assert found.metrics == (metric,)
+    assert {row.model: row.values[0] for row in found.rows} == wanted
+    assert len(found.rows) == len(wanted)
 
 
-def test_metric_without_published_numbers():
-    assert published_rows(get_task("coco_caption").file.published, "rouge_l") == []
+def test_a_table_with_two_columns():
+    (spec,) = get_task("globe_tts").file.published
+    found = published_table(spec)
+    assert found.metrics == ("wer", "speaker_sim")
+    assert [(row.model, *row.values) for row in found.rows] == [
+        ("MIO (7B)", "9.8", "67.8"),
+        ("AnyGPT", "27.9", "67.3"),
+    ]
+
+
+def test_the_suspected_misprint_is_shown_as_printed_with_a_remark():
+    (spec,) = get_task("okvqa").file.published
+    row = next(row for row in published_table(spec).rows if row.model == "Flamingo (80B)")
+    assert row.values == ("31.6",)
+    assert "suspected column shift" in row.remark

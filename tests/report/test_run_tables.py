@@ -90,7 +90,7 @@ def test_published_rows_stand_beside_ours(run_of, task, table, rows):
 
 def flags(data):
     (table,) = task_tables(data)
-    return [flag.partition(":")[0] for flag in table.flags], table.own[0]
+    return [flag.partition(":")[0] for flag in table.flags], table.published[0].own[0]
 
 
 def test_flag_incomplete(run_of):
