@@ -117,7 +117,7 @@ def test_degenerate_text_takes_linear_time(name, unit):
 def test_unknown_name_is_a_usage_error():
     with pytest.raises(UsageError, match="unknown normaliser 'whisper_en'; did you mean"):
         normalizer("whisper_en")
-    assert NAMES == ("whisper-en", "whisper-basic", "none")
+    assert NAMES == ("whisper-en", "whisper-basic", "none", "seed-tts-en", "seed-tts-zh")
 
 
 def test_missing_transformers_is_a_usage_error(monkeypatch):
