@@ -14,7 +14,10 @@ NAMES = {
         ["run", "--taks", "x"],
         "No such option: --taks (Possible options: --data, --tasks)",
     ),
-    "task": (["run", "--tasks", "coco"], "unknown task 'coco'; did you mean coco_t2i or coco_caption?"),
+    "task": (
+        ["run", "--tasks", "coco"],
+        "unknown task 'coco'; did you mean coco_t2i or coco_caption?",
+    ),
     "task, nothing near": (
         ["tasks", "show", "xyz"],
         "unknown task 'xyz'; known: ",
@@ -172,7 +175,10 @@ def test_resume_of_no_run(invoke):
 def test_whole_path_through_the_installed_program(cli):
     ended = cli("run", "--tasks", "coco_captions")
     assert ended.returncode == 2
-    assert ended.stderr == "mio-eval: unknown task 'coco_captions'; did you mean coco_caption or coco_t2i?\n"
+    assert (
+        ended.stderr
+        == "mio-eval: unknown task 'coco_captions'; did you mean coco_caption or coco_t2i?\n"
+    )
     assert ended.stdout == ""
 
 
@@ -181,7 +187,9 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(invoke, place):
     arguments = ["run", "--tasks", "coco"]
     ended = invoke(*arguments[:place], "--debug", *arguments[place:])
     assert "Traceback (most recent call last)" in ended.err
-    assert ended.err.rstrip().endswith("unknown task 'coco'; did you mean coco_t2i or coco_caption?")
+    assert ended.err.rstrip().endswith(
+        "unknown task 'coco'; did you mean coco_t2i or coco_caption?"
+    )
     assert ended.code == 2
 
 
