@@ -161,9 +161,9 @@ def _document(
         if len(texts) != len(letters):
             raise ValueError(f"{len(texts)} options, expected {len(letters)}")
         references = (_right(task.doc_to_target(doc), letters),)
-        inputs["question"] = Text(str(task.doc_to_text(doc)))
-        if "question" in doc:
-            inputs["question"] = Text(str(doc["question"]).strip())
+        question = doc["question"].strip() if "question" in doc else task.doc_to_text(doc)
+        inputs["question"] = Text(question)
+        if "choices" in doc:
             inputs |= {f"choice_{i}": Text(str(t)) for i, t in zip(_LETTERS, texts, strict=False)}
         if subject:
             inputs["subject"] = Text(subject.replace("_", " "))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,7 +150,7 @@ def _evaluate(
     model = BackendLM(backend, cache, seed=seed, batch_size=batch_size, answered=writer.answered)
     # lm-eval takes an empty list for "all documents": tasks with nothing to do are left out.
     samples = {name: [d.number for d in waiting] for name, waiting in writer.waiting.items()}
-    with _no_bars():
+    with _no_bars(), _templates_kept():
         evaluate(
             model,
             {"tasks": {name: tasks[name] for name in samples}, "groups": {}},
@@ -215,6 +216,18 @@ class _Writer:
         row["meta"]["acc"] = int(verdict["acc"])
         row.update(status="ok", output={"text": chosen})
         return row
+
+
+@contextmanager
+def _templates_kept() -> Iterator[None]:
+    """Compile a prompt template once, not once a document, which takes lm-eval most of its time."""
+    from lm_eval.utils import env
+
+    env.from_string = lru_cache(maxsize=64)(env.from_string)
+    try:
+        yield
+    finally:
+        del env.from_string  # the class's own shows again
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,8 @@ class Ruler(Backend):
             if self.fails_on and self.fails_on in request.context:
                 raise ValueError("too long for this model")
             self.asked.append(request)
-            total = sum(map(ord, request.context)) * (1 + sum(map(ord, request.continuation)))
-            yield LoglikelihoodResponse(self.value or -(total % 101) / 7, total % 2 == 0)
+            total = zlib.crc32((request.context + request.continuation).encode())
+            yield LoglikelihoodResponse(self.value or -(total % 1009) / 7, total % 2 == 0)
 
 
 class Talker(Backend):

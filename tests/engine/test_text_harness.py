@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -297,24 +296,3 @@ def test_reads_the_official_parquet_files(tmp_path: Path, folder: Path) -> None:
     ]  # fmt: skip
     run_lm_eval_task(Ruler(), mmlu(pattern), limit=None, seed=0, cache=None, folder=folder)
     assert list(rows(folder)) == [sample.id for sample in samples]
-
-
-def test_generation_goes_through_the_backend_once(tmp_path: Path) -> None:
-    from mio_eval.models.lm_eval_model import BackendLM
-
-    cache = ResponseCache(tmp_path / "cache")
-    backend = Talker()
-    model = BackendLM(backend, cache)
-    asked = [
-        SimpleNamespace(args=("Q", {"until": ["\n\n"], "max_gen_toks": 8}), task_name="t"),
-        SimpleNamespace(args=("Q", {"until": [". "], "max_gen_toks": 8}), task_name="t"),
-        SimpleNamespace(args=("Q", {"until": ["\n\n"], "max_gen_toks": 8}), task_name="t"),
-    ]
-    want = ["one two. three", "one two", "one two. three"]
-    assert model.generate_until(asked) == want
-    assert [r.settings["max_new_tokens"] for r in backend.requests] == [8, 8]
-    assert model.generate_until(asked) == want
-    assert len(backend.requests) == 2
-    with pytest.raises(UsageError, match="loglikelihood_rolling"):
-        model.loglikelihood_rolling(asked)
-    cache.close()
