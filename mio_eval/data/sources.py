@@ -17,7 +17,8 @@ from .layout import MissingDataError
 
 DataMode: TypeAlias = Literal["local", "hub", "sample"]
 DATA_DIR = "MIO_EVAL_DATA"
-SAMPLE_SPLIT = {"LibriSpeech": "sample"}  # split of the bundled sample where it has its own
+# Split of the bundled sample where it has its own.
+SAMPLE_SPLIT = {"LibriSpeech": "sample", "mmlu": "dev"}
 
 READERS = {
     "coco_karpathy": "coco:read_karpathy",
@@ -35,6 +36,8 @@ READERS = {
     "globe": "generation:read_globe",
     "msvd_qa": "video_qa:read_msvd_qa",
     "msrvtt_qa": "video_qa:read_msrvtt_qa",
+    "lm_eval": "lm_eval_tasks:read_mmlu",
+    "hub_lm_eval": "lm_eval_tasks:read_hub_mmlu",
     "hub_coco": "hub:read_coco",
     "hub_librispeech": "hub:read_librispeech",
 }

@@ -10,6 +10,7 @@ from threading import TIMEOUT_MAX
 
 from ..annotators import Annotator
 from ..annotators.judges import make_judge, parse_judges
+from ..data.lm_eval_tasks import READER
 from ..data.sources import DataMode, Source, open_source
 from ..errors import UsageError, unknown
 from ..jsonio import digest
@@ -17,7 +18,8 @@ from ..metrics import get_metric, metric_class
 from ..metrics.base import Metric
 from ..models import create_model
 from ..models.base import Backend
-from ..tasks import Task, get_tasks, render
+from ..models.loglikelihood import need_loglikelihood
+from ..tasks import Task, get_task, get_tasks, render, task_groups
 from ..types import Json, Sample
 from .rundir import SUBMISSION
 
@@ -90,6 +92,8 @@ class Plan:
     tasks: tuple[TaskPlan, ...]
     identity: str
     """Hash of the model's identity, the tasks and the options that decide the numbers."""
+    skipped: Mapping[str, str]
+    """Tasks of a group that the model cannot run, with the reason."""
 
 
 def make_plan(options: Options, backend: Backend | None = None) -> Plan:
@@ -114,14 +118,7 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
             task.prompt(options.prompt_style)
     backend = backend or create_model(options.model, options.model_args)
     backend.allow_partial = options.allow_partial
-    for task in tasks:
-        if not backend.can(task.file.inputs, task.file.output):
-            can = "; ".join(sorted(map(str, backend.capabilities)))
-            raise UsageError(
-                f"model {options.model} cannot run task {task.name}: it needs "
-                f"{'+'.join(task.file.inputs)} → {task.file.output}, the model does {can}; "
-                "drop the task or choose another model"
-            )
+    tasks, skipped = _runnable(tasks, options, backend)
     plans = tuple(_plan_task(task, options, backend, settings, judges) for task in tasks)
     _check_samples(plans, backend)
     identity = digest(
@@ -131,7 +128,47 @@ def make_plan(options: Options, backend: Backend | None = None) -> Plan:
             "options": {**options.identity(), "tasks": sorted(p.task.name for p in plans)},
         }
     )
-    return Plan(options, backend, plans, identity)
+    return Plan(options, backend, plans, identity, skipped)
+
+
+def _runnable(
+    tasks: Sequence[Task], options: Options, backend: Backend
+) -> tuple[list[Task], dict[str, str]]:
+    """Keep the tasks the model can run. Raises UsageError for a task named by itself.
+
+    A task that came in with a group is skipped, with the reason: a group is for every model.
+    """
+    groups = task_groups()
+    named = {get_task(name).name for name in options.tasks if name not in groups}
+    kept: list[Task] = []
+    skipped: dict[str, str] = {}
+    for task in tasks:
+        reason = cannot_run(task, options.model, backend)
+        if reason is None:
+            kept.append(task)
+        elif task.name in named:
+            raise UsageError(f"{reason}; drop the task or choose another model")
+        else:
+            skipped[task.name] = reason
+    if not kept:
+        raise UsageError(next(iter(skipped.values())))
+    return kept, skipped
+
+
+def cannot_run(task: Task, model: str, backend: Backend) -> str | None:
+    """Say why a model cannot run a task, or None when it can."""
+    if not backend.can(task.file.inputs, task.file.output):
+        can = "; ".join(sorted(map(str, backend.capabilities)))
+        return (
+            f"model {model} cannot run task {task.name}: it needs "
+            f"{'+'.join(task.file.inputs)} → {task.file.output}, the model does {can}"
+        )
+    if task.reader == READER:
+        try:
+            need_loglikelihood(backend, task.name)
+        except UsageError as error:
+            return str(error).partition("; ")[0]
+    return None
 
 
 def _plan_task(

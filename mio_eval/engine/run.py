@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..data.lm_eval_tasks import READER
 from ..errors import MioEvalError, RunError, UsageError
 from ..stats import SEED
 from ..types import Json
@@ -20,6 +21,7 @@ from .plan import Options, Plan, TaskPlan, make_plan, too_many_failures
 from .progress import Progress, Silent
 from .rundir import SCHEMA_VERSION, RunDirectory, runs_in
 from .score import TaskScores, score_json, score_task, write_references, write_submission
+from .text_harness import run_text_task
 
 CACHE_FOLDER = ".cache"
 
@@ -162,7 +164,11 @@ def _run_tasks(plan: Plan, run: RunDirectory, data: Json, progress: Progress) ->
             start = time.perf_counter()
             plan.backend.load(task.task.file.inputs, task.task.file.output)
             loaded = time.perf_counter()
-            counts = generator(task)
+            if task.task.reader == READER:
+                folder = run.task(task.task.directory)
+                counts = run_text_task(task, plan.backend, cache, folder, progress)
+            else:
+                counts = generator(task)
             generated = time.perf_counter()
             scores = annotate_and_score(task, run, progress)
             data["tasks"][task.task.name]["n_cached"] = counts.cached
@@ -232,6 +238,7 @@ def _describe(plan: Plan, argv: Sequence[str] | None) -> Json:
             }
             for task in plan.tasks
         },
+        "skipped": dict(plan.skipped),
         "data": {},
         "seeds": {"generation": plan.options.seed, "bootstrap": SEED},
         "packages": package_versions(),

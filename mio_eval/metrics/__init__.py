@@ -29,6 +29,7 @@ METRICS = {
     "vqa_acc": "vqa:VqaAccuracy",
     "vqa_exact": "vqa_exact:VqaExact",
     "choice_acc": "choice:ChoiceAccuracy",
+    "acc": "accuracy:Acc",
     "unanswerable_f1": "answerability:UnanswerableF1",
     "clip_i": "image_metrics:ClipI",
     "clip_t": "image_metrics:ClipT",

@@ -29,6 +29,9 @@ def markdown(path: Path, data: Json) -> str:
     ]
     for table in task_tables(data):
         blocks += _task_blocks(table)
+    if skipped := data.get("skipped"):
+        lines = [f"- {escape(f'skipped: {task}: {why}')}" for task, why in skipped.items()]
+        blocks.append("\n".join(lines))
     blocks.append(_made_with(data))
     return "\n\n".join(blocks) + "\n"
 

@@ -18,6 +18,8 @@ def print_run(path: Path, data: Json, console: Console | None = None) -> None:
     console = console or Console(soft_wrap=False)
     for table in task_tables(data):
         _print_task(table, console)
+    for task, reason in data.get("skipped", {}).items():
+        _plain(console, f"skipped: {task}: {reason}")
     _plain(console, verdict(path, data))
 
 

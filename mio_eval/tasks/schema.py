@@ -89,7 +89,7 @@ class TaskFile(_Strict):
     title: str
     inputs: tuple[Modality, ...] = Field(min_length=1)
     output: Modality
-    cluster: Literal["image", "speaker", "video", "sample"]
+    cluster: Literal["image", "speaker", "video", "subject", "sample"]
     dataset: Dataset
     prompts: dict[str, str]
     generation: dict[str, Any] = {}

@@ -14,7 +14,7 @@ import mio_eval
 ROOT = Path(mio_eval.__file__).resolve().parent / "sample_data"
 SUBSET = ROOT / "LibriSpeech" / "sample"
 FREE = re.compile(
-    r"public domain|CC0 1\.0|CC BY [24]\.0|CMU ARCTIC licence|BSD-2-Clause|Apache-2\.0"
+    r"public domain|CC0 1\.0|CC BY [24]\.0|CMU ARCTIC licence|BSD-2-Clause|Apache-2\.0|MIT"
 )
 TRANSCRIPT = re.compile(r"[A-Z]+(?:'[A-Z]+)*(?: [A-Z]+(?:'[A-Z]+)*)*")
 UTTERANCE = re.compile(r"(\d+)-(\d+)-(\d{4})")
