@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import UsageError
@@ -29,6 +29,7 @@ class Reference:
 
     references: tuple[str, ...]
     cluster: str
+    meta: Mapping[str, Json] = field(default_factory=dict)
 
 
 def read_predictions(path: Path) -> dict[str, Prediction]:
@@ -58,27 +59,45 @@ def read_predictions(path: Path) -> dict[str, Prediction]:
 
 
 def read_references(path: Path) -> dict[str, Reference]:
-    """Read `{"id": …, "references": […], "cluster"?: …}` lines, keyed by id."""
+    """Read the lines of a references file, keyed by id.
+
+    A line has `references` (captions, transcripts), `answers` (VQA's human answers), or `choices`
+    and the right letter `answer`; `cluster` is the unit of resampling, the id by default.
+    """
     found: dict[str, Reference] = {}
     duplicates: list[str] = []
     for number, row in _lines(path):
-        references = row.get("references")
-        if (
-            not isinstance(references, list)
-            or not references
-            or not all(isinstance(text, str) for text in references)
-        ):
-            raise UsageError(
-                f'{path} line {number}: expected "references": a list of one or more strings, '
-                f"got {_brief(row.get('references'))}"
+        meta: dict[str, Json] = {}
+        if "choices" in row:
+            meta["choices"] = _strings(path, number, row, "choices")
+            if not isinstance(row.get("answer"), str):
+                raise UsageError(
+                    f'{path} line {number}: expected "answer": the letter of the right choice, '
+                    f"got {_brief(row.get('answer'))}"
+                )
+            references = [row["answer"]]
+        else:
+            references = _strings(
+                path, number, row, "answers" if "answers" in row else "references"
             )
         if row["id"] in found:
             duplicates.append(row["id"])
         cluster = row.get("cluster", row["id"])
-        found[row["id"]] = Reference(tuple(map(clean_text, references)), str(cluster))
+        found[row["id"]] = Reference(tuple(map(clean_text, references)), str(cluster), meta)
     if duplicates:
         raise UsageError(f"{path}: duplicate {_ids(duplicates)}; give each id once")
     return found
+
+
+def _strings(path: Path, number: int, row: dict[str, Json], name: str) -> list[str]:
+    """Return a field that must be a list of one or more strings."""
+    value = row.get(name)
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise UsageError(
+            f'{path} line {number}: expected "{name}": a list of one or more strings, '
+            f"got {_brief(value)}"
+        )
+    return value
 
 
 def check_ids(

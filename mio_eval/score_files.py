@@ -75,6 +75,7 @@ def score_files(
             "error": None if prediction else {"stage": "data"},
             "references": list(reference.references),
             "cluster": reference.cluster,
+            "meta": dict(reference.meta),
         }
         tally.saw(record)
         if prediction:

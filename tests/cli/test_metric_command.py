@@ -236,3 +236,38 @@ def test_subset_does_not_change_an_image(invoke, data_dir, captions):
     whole, limited = per_image("whole"), per_image("limited", "--limit", "5")
     assert len(whole) == 12
     assert limited == {i: whole[i] for i in map(str, range(1000, 1005))}
+
+
+def test_visual_questions(invoke, tmp_path):
+    answers = {
+        "agreed": ["cat"] * 10,
+        "split": ["cat"] * 2 + ["dog"] * 8,
+        "other": ["cat"] * 10,
+    }
+    given = write_jsonl(
+        tmp_path / "p.jsonl",
+        [{"id": i, "text": t} for i, t in zip(answers, ("cat", "cat", "dog"), strict=True)],
+    )
+    rows = [{"id": i, "question": "What is it?", "answers": a} for i, a in answers.items()]
+    found = score(invoke, "vqa_acc", given, write_jsonl(tmp_path / "r.jsonl", rows))
+    # Two of ten agree: min(1/3, 1) when one of the two is left out, else min(2/3, 1).
+    assert found["per_sample"] == pytest.approx({"agreed": 100.0, "split": 60.0, "other": 0.0})
+    assert found["signature"].startswith("vqa_acc|variant:gt-vision-lab-2021|answers:none|n:3|")
+
+
+def test_choices(invoke, tmp_path):
+    texts = {"letter": "B.", "words": "a red bus", "wrong": "(A)"}
+    given = write_jsonl(tmp_path / "p.jsonl", [{"id": i, "text": t} for i, t in texts.items()])
+    choices = ["a blue car", "a red bus", "a boat", "a bike"]
+    rows = [{"id": i, "choices": choices, "answer": "B"} for i in texts]
+    found = score(invoke, "choice_acc", given, write_jsonl(tmp_path / "r.jsonl", rows))
+    assert found["per_sample"] == {"letter": 100.0, "words": 100.0, "wrong": 0.0}
+    assert found["signature"].startswith("choice_acc|rule:letter-1|n:3|")
+
+
+def test_choices_without_an_answer(invoke, tmp_path):
+    given = write_jsonl(tmp_path / "p.jsonl", [{"id": "1", "text": "B"}])
+    wanted = write_jsonl(tmp_path / "r.jsonl", [{"id": "1", "choices": ["x", "y"]}])
+    ended = invoke("metric", "choice_acc", "--predictions", given, "--references", wanted)
+    assert ended.code == 2
+    assert 'line 1: expected "answer": the letter of the right choice' in ended.err
