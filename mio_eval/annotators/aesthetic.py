@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from ..compat import import_torchvision
 from ..errors import UsageError, first_line
-from .clip_models import best_device, digest, exact_inference, model_files, pretrained, slug
+from .checkpoints import digest, exact_inference, model_files, slug
+from .clip_models import best_device, pretrained
 from .clip_preprocess import Preprocess
 
 if TYPE_CHECKING:

@@ -5,11 +5,8 @@ Everything runs in float32 without TF32. The images of a pair must go through on
 
 from __future__ import annotations
 
-import hashlib
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ import numpy.typing as npt
 
 from ..compat import import_torchvision
 from ..errors import UsageError, first_line, unknown
+from .checkpoints import digest, exact_inference, model_files, slug
 from .clip_preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ ALTERNATIVE = (
 _SPEC = "expected open_clip/MODEL/PRETRAINED, hf/ID or hf/ID@REVISION"
 _INSTALL = "pip install 'mio-eval[clip]'"
 _FAMILIES = ("clip", "siglip")  # transformers' model types
-_CHUNK = 1 << 20
 
 
 class ClipEncoder(ABC):
@@ -326,44 +323,3 @@ def pretrained(model_class: Any, name: str, **where: Any) -> Any:
 def best_device(torch: Any) -> str:
     """Return `cuda` where torch has one, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-@contextmanager
-def exact_inference() -> Iterator[None]:
-    """Run without gradients and without TF32, which would round inputs to 10 bits."""
-    import torch
-
-    switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [switch.allow_tf32 for switch in switches]
-    try:
-        for switch in switches:
-            switch.allow_tf32 = False
-        with torch.inference_mode():
-            yield
-    finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.allow_tf32 = value
-
-
-def model_files(folder: Path) -> list[Path]:
-    """List a model folder's files that decide its output: weights, configuration, vocabulary."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    weights = ".safetensors" if any(f.suffix == ".safetensors" for f in files) else ".bin"
-    return [file for file in files if file.suffix in (weights, ".json", ".txt", ".model")]
-
-
-def digest(files: Sequence[Path]) -> str:
-    """Return 16 hex digits of the sha256 of files: of the content, and of the names if several."""
-    total = hashlib.sha256()
-    for file in files:
-        if len(files) > 1:
-            total.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                total.update(chunk)
-    return total.hexdigest()[:16]
-
-
-def slug(text: str) -> str:
-    """Make a signature's value: lower case, without spaces, `|` and `:`."""
-    return re.sub(r"[^a-z0-9._/@+-]+", "-", text.lower())

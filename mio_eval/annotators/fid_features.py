@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..compat import import_torchvision
 from ..errors import UsageError, first_line
-from .clip_models import ClipEncoder, best_device, digest, exact_inference
+from .checkpoints import digest, exact_inference
+from .clip_models import ClipEncoder, best_device
 
 if TYPE_CHECKING:
     import PIL.Image
