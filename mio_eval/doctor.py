@@ -25,7 +25,11 @@ EXTRAS = {
     "speech": ("soundfile", "soxr", "transformers"),
     "hub": ("datasets",),
     "caption": ("pycocoevalcap",),
-    "starter": ("faster_whisper", "torch", "PIL", "soundfile", "soxr", "transformers"),
+    "image-metrics": ("PIL", "skimage"),
+    "clip": ("PIL", "torch", "torchvision", "open_clip", "transformers"),
+    "video": ("PIL", "av", "scenedetect", "soxr"),
+    "text": ("lm_eval",),
+    "starter": ("faster_whisper", "hibari", "torch", "PIL", "soundfile", "soxr", "transformers"),
 }
 
 
@@ -118,7 +122,8 @@ def _task_lines(name: str, folder: Path) -> list[str]:
         "bundled sample" if has_sample(task) else "",
         "hub" if task.file.dataset.hub else "",
     ]
-    lines = [f"{name}: data {', '.join(filter(None, places))}"]
+    found = ", ".join(filter(None, places))
+    lines = [f"{name}: data {found or f'not here; see mio-eval tasks show {name}'}"]
     lines += [f"  {metric} absent: {reason}" for metric, reason in _absent(task)]
     return lines
 
