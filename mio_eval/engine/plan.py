@@ -11,7 +11,7 @@ from threading import TIMEOUT_MAX
 from ..annotators import Annotator
 from ..annotators.judges import make_judge, parse_judges
 from ..data.lm_eval_tasks import READER
-from ..data.sources import DataMode, Source, open_source
+from ..data.sources import DataMode, Source, has_sample, open_source
 from ..errors import UsageError, unknown
 from ..jsonio import digest
 from ..metrics import get_metric, metric_class
@@ -144,6 +144,8 @@ def _runnable(
     skipped: dict[str, str] = {}
     for task in tasks:
         reason = cannot_run(task, options.model, backend)
+        if reason is None and data_mode(options) == "sample" and not has_sample(task):
+            reason = f"task {task.name} has no bundled sample"
         if reason is None:
             kept.append(task)
         elif task.name in named:
@@ -153,6 +155,15 @@ def _runnable(
     if not kept:
         raise UsageError(next(iter(skipped.values())))
     return kept, skipped
+
+
+def data_mode(options: Options) -> DataMode:
+    """Say where data come from: as asked, else the bundled sample for the starter, else a folder."""
+    if options.data is not None:
+        return options.data
+    # The starter has bundled data, so that a fresh machine gets real scores at once.
+    starter = options.model == "starter" and options.data_dir is None
+    return "sample" if starter else "local"
 
 
 def cannot_run(task: Task, model: str, backend: Backend) -> str | None:
@@ -178,12 +189,9 @@ def _plan_task(
     settings: Sequence[tuple[str, str, str]],
     judges: Mapping[str, str],
 ) -> TaskPlan:
-    mode = options.data
-    if mode is None:
-        # The starter has bundled data, so that a fresh machine gets real scores at once.
-        starter = options.model == "starter" and options.data_dir is None
-        mode = "sample" if starter else "local"
-    source = open_source(task, mode, Path(options.data_dir) if options.data_dir else None)
+    source = open_source(
+        task, data_mode(options), Path(options.data_dir) if options.data_dir else None
+    )
     specs = {**task.file.judges, **backend.judges, **judges}
     chosen = choose_metrics(task, settings, specs)
     found = load_judges(task, chosen.metrics, specs, options.judge_device)
