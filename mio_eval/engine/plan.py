@@ -144,7 +144,8 @@ def _runnable(
     skipped: dict[str, str] = {}
     for task in tasks:
         reason = cannot_run(task, options.model, backend)
-        if reason is None and data_mode(options) == "sample" and not has_sample(task):
+        sampled = data_mode(options) == "sample"
+        if reason is None and sampled and task.name not in named and not has_sample(task):
             reason = f"task {task.name} has no bundled sample"
         if reason is None:
             kept.append(task)
@@ -158,7 +159,7 @@ def _runnable(
 
 
 def data_mode(options: Options) -> DataMode:
-    """Say where data come from: as asked, else the bundled sample for the starter, else a folder."""
+    """Say where data come from: as asked, else the sample for the starter, else a folder."""
     if options.data is not None:
         return options.data
     # The starter has bundled data, so that a fresh machine gets real scores at once.

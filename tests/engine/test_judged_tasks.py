@@ -186,3 +186,15 @@ def test_an_unscored_split_writes_a_submission(run, tmp_path):
 def test_wrong_judge_options(text, message):
     with pytest.raises(UsageError, match=message):
         parse_judges([text])
+
+
+@pytest.mark.starter
+def test_a_group_skips_what_cannot_run_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIO_EVAL_TASKS", str(tmp_path))
+    (tmp_path / "groups.toml").write_text('two = ["librispeech_tts", "mmlu"]\n')
+    result = evaluate(Options(("two",), limit=1, out=str(tmp_path / "runs")))
+    assert list(result.scores) == ["librispeech_tts"]
+    assert "loglikelihood" in result.data["skipped"]["mmlu"]
+    assert not result.failed
+    with pytest.raises(UsageError, match="mmlu.*loglikelihood.*choose another model"):
+        evaluate(Options(("librispeech_tts", "mmlu"), out=str(tmp_path / "runs")))
