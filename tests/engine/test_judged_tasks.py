@@ -196,5 +196,5 @@ def test_a_group_skips_what_cannot_run_and_says_so(tmp_path, monkeypatch):
     assert list(result.scores) == ["librispeech_tts"]
     assert "loglikelihood" in result.data["skipped"]["mmlu"]
     assert not result.failed
-    with pytest.raises(UsageError, match="mmlu.*loglikelihood.*choose another model"):
+    with pytest.raises(UsageError, match=r"mmlu.*loglikelihood.*choose another model"):
         evaluate(Options(("librispeech_tts", "mmlu"), out=str(tmp_path / "runs")))
