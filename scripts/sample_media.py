@@ -290,9 +290,13 @@ def encode_video(frames: list[Image.Image], rate: int, kind: str) -> bytes:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
         if kind == "avi":
-            stream.bit_rate = 400_000
+            stream.bit_rate = 256_000
         else:
-            stream.options = {"crf": "27", "preset": "slow", "threads": "1"}
+            stream.options = {
+                "crf": "27",
+                "preset": "slow",
+                "x264-params": "threads=1:lookahead-threads=1:cpu-independent=1",
+            }
         for image in frames:
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode(None))
