@@ -219,7 +219,7 @@ def derive(
     for path, recipe in VIDEOS.items():
         if isinstance(recipe, Cut):
             frames = list(film_frames(recipe, members[FILM]))
-            rate = round((len(frames)) / (recipe.end - recipe.start))
+            rate = round(len(frames) / (recipe.end - recipe.start))
         else:
             frames, rate = list(photo_frames(recipe, photos)), FRAME_RATE
         files[path] = encode_video(frames, rate, path.rpartition(".")[2])
@@ -259,7 +259,7 @@ def encode_sound(sound: Sound, data: bytes) -> bytes:
 
 def film_frames(cut: Cut, data: bytes) -> Iterator[Image.Image]:
     """The film's frames of one stretch, shrunk."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         for frame in container.decode(video=0):
             if frame.time is not None and cut.start <= frame.time < cut.end:
                 yield frame.to_image().resize(FILM_VIDEO, Image.Resampling.LANCZOS)
@@ -298,7 +298,8 @@ def encode_video(frames: list[Image.Image], rate: int, kind: str) -> bytes:
                 "x264-params": "threads=1:lookahead-threads=1:cpu-independent=1",
             }
         for image in frames:
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return out.getvalue()
 
@@ -383,5 +384,6 @@ def _near(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], tolerance: f
 
 
 def _frames(data: bytes) -> npt.NDArray[np.uint8]:
-    with av.open(io.BytesIO(data)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    with av.open(io.BytesIO(data), "r") as container:
+        images = [frame.to_image() for frame in container.decode(video=0)]
+    return np.stack([np.asarray(image, dtype=np.uint8) for image in images])
