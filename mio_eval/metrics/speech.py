@@ -47,6 +47,12 @@ class ErrorRate(Metric):
 
     def statistics(self, items: Sequence[Item]) -> Statistics:
         need_references(self.name, items)
+        for item in items:
+            if len(item.references) > 1:
+                raise ValueError(
+                    f"{self.name}: sample {item.id} has {len(item.references)} references; "
+                    "an error rate is against one"
+                )
         normalise = normalizer(self.settings["norm"])
         references = [normalise(item.references[0]) for item in items]
         if self.output == "audio":  # generated speech is read by its judge

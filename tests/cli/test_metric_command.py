@@ -271,3 +271,13 @@ def test_choices_without_an_answer(invoke, tmp_path):
     ended = invoke("metric", "choice_acc", "--predictions", given, "--references", wanted)
     assert ended.code == 2
     assert 'line 1: expected "answer": the letter of the right choice' in ended.err
+
+
+def test_an_error_rate_is_against_one_reference(invoke, tmp_path):
+    given = write_jsonl(tmp_path / "p.jsonl", [{"id": i, "text": "a b"} for i in "xy"])
+    rows = [{"id": "x", "references": ["a b"]}, {"id": "y", "references": ["a b", "a c"]}]
+    wanted = write_jsonl(tmp_path / "r.jsonl", rows)
+    ended = invoke("metric", "wer", "--predictions", given, "--references", wanted, "--json")
+    assert ended.code == 4
+    shown = json.loads(ended.out)
+    assert (shown["value"], shown["n_scored"], shown["n_failed"]) == (0.0, 1, 1)
