@@ -126,6 +126,8 @@ class Request:
     settings: Mapping[str, Json] = field(default_factory=dict)
     seed: int = 0
     key: str = ""
+    prepared: object = field(default=None, repr=False, compare=False)
+    """What the backend's `prepare` made of the media ahead of time, or None."""
 
 
 @dataclass(frozen=True, slots=True)

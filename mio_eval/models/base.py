@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 
 from ..media.decode import DecodeError
-from ..types import Capability, Failure, Json, Modality, Part, Request, Response
+from ..types import Capability, Failure, Json, Modality, Part, Request, Response, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ class ModelIdentity:
         return asdict(self)
 
 
+class OutOfMemory(Exception):  # noqa: N818  # the field's name for it
+    """A batch did not fit into the device's memory; a smaller one may."""
+
+
 class Backend(ABC):
     """A model. Implement `identity` and either `generate` or `answer`."""
 
@@ -43,6 +47,13 @@ class Backend(ABC):
     """For `by_sample` backends: a sample without an answer is a failed sample, not an error."""
     judges: Mapping[str, str] = MappingProxyType({})
     """Judges the backend prefers to those of a task's protocol (the starter's are its own)."""
+    streams = False
+    """True when `generate` takes a lazy iterable and keeps several requests under way by itself
+    (a server's client): the engine then feeds it continuously instead of in batches."""
+    batch_size: int | None = None
+    """Requests the backend wants at once when the user names no batch size."""
+    deterministic = False
+    """Set by the engine before `load`: the backend must then forbid what differs between runs."""
     say: Callable[[str], None] = staticmethod(lambda text: None)
     """Takes lines worth showing, such as what is being fetched."""
 
@@ -64,12 +75,30 @@ class Backend(ABC):
     def load(self, inputs: Sequence[Modality], output: Modality) -> None:
         """Load what a task with these modalities needs. Raises UsageError when it cannot be had."""
 
+    def prepare(self, request: Request) -> object:
+        """Decode a request's media ahead of its turn; the result comes back as `prepared`.
+
+        Called from several threads at once, so it must touch no model state. None (the default)
+        means that `generate` does it all. Any exception fails that sample alone.
+        """
+        return None
+
+    def cost(self, request: Request) -> float:
+        """Estimate how much work a request is (tokens, pixels, seconds: any one unit).
+
+        Requests of like cost go into one batch, the dearest first.
+        """
+        return float(sum(len(part.text) for part in request.parts if isinstance(part, Text)))
+
     def answer(self, request: Request) -> Part:
         """Answer one request. Any exception fails that sample alone."""
         raise TypeError(f"backend {self.name} implements neither generate nor answer")
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
-        """Answer requests, in any order, each once, as they finish."""
+    def generate(self, requests: Iterable[Request]) -> Iterator[Response]:
+        """Answer requests, in any order, each once, as they finish.
+
+        Raises OutOfMemory when the batch is too large: the engine halves what is unanswered.
+        """
         for request in requests:
             start = time.perf_counter()
             try:

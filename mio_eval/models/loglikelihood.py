@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ..errors import UsageError
-from ..types import Failure
+from ..types import Failure, Modality, Part
 from .base import Backend
 
 
@@ -18,10 +18,13 @@ class LoglikelihoodRequest:
 
     The two are tokenized as one string; the continuation's tokens are those after the tokens of
     the context alone, whose trailing spaces count to the continuation (as in lm-eval).
+
+    `parts` is a prompt with media in it, as in a `Request`; `context` is then empty.
     """
 
     context: str
     continuation: str
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,28 @@ class LoglikelihoodResponse:
     logprob: float = math.nan
     greedy: bool = False
     failure: Failure | None = None
+    tokens: int | None = None
+    """How many tokens the continuation has (for the mean over tokens)."""
 
 
 @runtime_checkable
 class SupportsLoglikelihood(Protocol):
-    """A backend that scores text. Backends that cannot do it do not have the method."""
+    """A backend that scores text. Backends that cannot do it do not have the method.
+
+    One that also takes media in the prompt has `loglikelihood_inputs`.
+    """
 
     def loglikelihood(
         self, requests: Sequence[LoglikelihoodRequest]
     ) -> Iterator[LoglikelihoodResponse]:
         """Answer requests in the order given, each once, as they are finished."""
+
+
+def loglikelihood_inputs(backend: Backend) -> frozenset[Modality]:
+    """Return the modalities a backend scores text after; empty when it scores no text."""
+    if not isinstance(backend, SupportsLoglikelihood):
+        return frozenset()
+    return frozenset(getattr(backend, "loglikelihood_inputs", ("text",)))
 
 
 def need_loglikelihood(backend: Backend, task: str) -> SupportsLoglikelihood:
