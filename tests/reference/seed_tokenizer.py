@@ -38,6 +38,13 @@ SMALL = {
     "arguments": {"n_embed": 512, "decode_depth": 2, "image_features_dim": 32},
 }
 IMAGES = 2
+CODEBOOK = "quantize.embedding.weight"
+
+
+def place_codebook(shape: list[int], place: torch.Tensor) -> torch.Tensor:
+    """Make a codebook around the vectors it quantises (their mean and spread), so that many of its
+    entries are used: random networks give vectors that lie close together."""
+    return make_weight(CODEBOOK, tuple(shape)) * place[1] + place[0]
 
 
 def build(reference: Path, sizes: dict) -> nn.Module:
@@ -95,12 +102,17 @@ def main() -> None:
     x = pixels(sizes["image"])
     seen = {}
     model.encode_task_layer.register_forward_hook(lambda m, i, out: seen.update(features=out))
+    model.get_codebook_indices(x)
+    flat = seen["features"].flatten(0, 1)
+    place = torch.stack([flat.mean(0), flat.std(0)])
+    model.load_state_dict({CODEBOOK: place_codebook(shapes[CODEBOOK], place)}, strict=False)
     codes, _ = model.get_codebook_indices(x)
     embeddings = model.get_codebook_entry(codes)
     options.out.with_suffix(".json").write_text(json.dumps({"shapes": shapes}, indent=0) + "\n")
     np.savez_compressed(
         options.out.with_suffix(".npz"),
         codes=codes.numpy().astype(np.int16),
+        place=place.numpy(),
         features=seen["features"].numpy(),
         embeddings=embeddings.numpy(),
     )

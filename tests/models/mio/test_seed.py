@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from reference.seed_tokenizer import SMALL, pixels
+from reference.seed_tokenizer import CODEBOOK, SMALL, pixels, place_codebook
 from reference.weights import make_weights
 
 from mio_eval.errors import UsageError
@@ -22,6 +22,8 @@ def write_release(folder: Path, *, separate: bool) -> Path:
     """Write a seed-tokenizer-2 folder as released, with the image encoder apart or inside."""
     shapes = json.loads((GOLDEN / "seed_tokenizer.json").read_text())["shapes"]
     state = make_weights(shapes)
+    place = torch.from_numpy(np.load(GOLDEN / "seed_tokenizer.npz")["place"])
+    state[CODEBOOK] = place_codebook(shapes[CODEBOOK], place)
     folder.mkdir()
     if separate:
         prefix = "visual_encoder."
