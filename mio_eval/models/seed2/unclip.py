@@ -43,7 +43,7 @@ class UnClip:
                 "painting images from SEED-2 codes needs diffusers: pip install 'mio-eval[mio]'"
             ) from error
         try:
-            self._pipe = StableUnCLIPImg2ImgPipeline.from_pretrained(folder, torch_dtype=dtype)
+            self._pipe = StableUnCLIPImg2ImgPipeline.from_pretrained(folder, dtype=dtype)
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"{folder} is no Stable unCLIP pipeline: {' '.join(str(error).split())[:300]}"
