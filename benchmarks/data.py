@@ -68,7 +68,7 @@ def _recognised(reference: list[str], words: list[str], draw: random.Random) -> 
     return " ".join(heard).capitalize() + "."
 
 
-def write_librispeech(root: Path, count: int, speakers: int = 40) -> None:
+def write_librispeech(root: Path, count: int, speakers: int = 40, sounds: bool = True) -> None:
     """Write `count` utterances in LibriSpeech's layout, each with a small file for its sound."""
     pairs = utterances(count)
     for speaker in range(speakers):
@@ -77,7 +77,8 @@ def write_librispeech(root: Path, count: int, speakers: int = 40) -> None:
         lines = []
         for number in range(speaker, count, speakers):
             name = f"{speaker}-1-{number:06d}"
-            (chapter / f"{name}.flac").write_bytes(name.encode() * 64)
+            if sounds:
+                (chapter / f"{name}.flac").write_bytes(name.encode() * 64)
             lines.append(f"{name} {pairs[number][0]}\n")
         (chapter / f"{speaker}-1.trans.txt").write_text("".join(lines), encoding="utf-8")
 

@@ -19,6 +19,8 @@ from measure import Measured, machine, script, time_command
 
 REQUESTS = 10_000
 MEMORY_SIZES = (2_000, 10_000, 50_000)
+MILLION = 1_000_000
+BATCH_SECONDS = "0.4"
 RESAMPLES = 10_000
 JIWER_RESAMPLES = 20
 LM_EVAL_RESAMPLES = 1_000
@@ -146,6 +148,20 @@ def error_rates(rounds: int) -> Iterator[Row]:
     )
 
 
+def paired(rounds: int) -> Iterator[Row]:
+    """Paired tests of two systems under ten metrics."""
+    for label, arguments in (("", ()), (" and approximate randomisation", ("both",))):
+        runs = [script("paired.py", *arguments) for _ in range(rounds)]
+        yield Row(
+            f"paired bootstrap{label}, {RESAMPLES:,} resamples of 100,000 samples, 10 metrics",
+            "s",
+            median(runs, "seconds"),
+            "below 20" if label else "below 10",
+            ours_cpu=median(runs, "cpu"),
+            note=f"peak memory {peak(runs):.0f} MB",
+        )
+
+
 def engine(rounds: int) -> Iterator[Row]:
     """The engine with a model that takes no time."""
     with tempfile.TemporaryDirectory(prefix="mio-eval-bench-") as name:
@@ -203,6 +219,80 @@ def _per_sample(
     yield Row("the same, peak memory", "MB", peak(mine), "less", "lm-eval dummy", peak(plain))
 
 
+def busy(rounds: int) -> Iterator[Row]:
+    """How busy a model is while media are decoded for it."""
+    with tempfile.TemporaryDirectory(prefix="mio-eval-bench-") as folder:
+        mine, naive = alternate(
+            lambda: script("engine_busy.py", "ours", folder, BATCH_SECONDS),
+            lambda: script("engine_busy.py", "naive", folder, BATCH_SECONDS),
+            rounds,
+        )
+    yield Row(
+        f"{mine[0].result['n']} requests with JPEG, FLAC, MP4 decoded, model {BATCH_SECONDS} s a batch",
+        "s",
+        median(mine, "seconds"),
+        "less",
+        "decode a batch, then run it",
+        median(naive, "seconds"),
+        median(mine, "cpu"),
+        median(naive, "cpu"),
+        note=f"model busy {median(mine, 'busy_share'):.1%} of the time (aim: 95 %), "
+        f"rival's {median(naive, 'busy_share'):.1%}",
+    )
+
+
+def ray_workers(rounds: int) -> Iterator[Row]:
+    """Two workers against one, and what the engine itself takes."""
+    if not installed("ray"):
+        return
+    two, one = alternate(
+        lambda: script("engine_ray.py", "compute", "2"),
+        lambda: script("engine_ray.py", "compute", "1"),
+        rounds,
+    )
+    yield Row(
+        f"Ray, {one[0].result['n']} requests of arithmetic, 2 workers",
+        "s",
+        median(two, "seconds"),
+        "1.7 times as fast on 2 cores",
+        "1 worker",
+        median(one, "seconds"),
+    )
+    empty = script("engine_ray.py", "empty", "2")
+    yield Row(
+        "Ray, a request that takes no time, 2 workers",
+        "ms",
+        1000 * empty.result["per_request"],
+        "below 2",
+    )
+
+
+def million(rounds: int) -> Iterator[Row]:
+    """A million samples: memory, journal, resumption."""
+    with tempfile.TemporaryDirectory(prefix="mio-eval-bench-") as name:
+        folder = Path(name)
+        write_librispeech(folder / "data", MILLION, sounds=False)
+        arguments = (str(folder / "data"), str(folder / "runs"))
+        whole = script("engine_million.py", "whole", *arguments).result
+        again = script("engine_million.py", "resume", *arguments).result
+    yield Row(
+        f"engine, {whole['n']:,} samples: memory above the start",
+        "MB",
+        whole["finished_mb"],
+        "below 300",
+        note=f"{whole['generated_mb']:.0f} MB before scoring; journal "
+        f"{whole['bytes_per_sample']:.0f} bytes a sample; {whole['seconds']:.0f} s "
+        f"({whole['cpu']:.0f}) in all, of them {whole['timings']['score']:.0f} s scoring",
+    )
+    yield Row(
+        "the same, resumed when all is generated: until scoring",
+        "s",
+        again["generated_seconds"],
+        "below 30",
+        note=f"{again['finished_mb']:.0f} MB above the start",
+    )
+
+
 def start_up(rounds: int) -> Iterator[Row]:
     """How long a command takes that does nothing much."""
     commands = (
@@ -233,7 +323,11 @@ def _medians(times: Sequence[tuple[float, float]]) -> tuple[float, float]:
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "captions": captions,
     "error_rates": error_rates,
+    "paired": paired,
     "engine": engine,
+    "busy": busy,
+    "ray": ray_workers,
+    "million": million,
     "start_up": start_up,
 }
 

@@ -29,7 +29,10 @@ EXTRAS = {
     "clip": ("PIL", "torch", "torchvision", "open_clip", "transformers"),
     "video": ("PIL", "av", "scenedetect", "soxr"),
     "text": ("lm_eval",),
-    "starter": ("faster_whisper", "hibari", "torch", "PIL", "soundfile", "soxr", "transformers"),
+    "starter": (
+        *("faster_whisper", "gguf", "hibari", "torch", "PIL", "soundfile", "soxr"),
+        "transformers",
+    ),
 }
 
 

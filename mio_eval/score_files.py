@@ -53,6 +53,13 @@ def score_files(
     missing ids (missing ones count as failed with `allow_partial`), or a metric that cannot run.
     """
     metric = get_metric(name, **(settings or {}))
+    if metric.elsewhere:
+        raise UsageError(f"metric {name} does not score files: {metric.elsewhere}")
+    if metric.annotators:
+        raise UsageError(
+            f"metric {name} needs the judge {metric.annotators[0]}, which sees media and not these "
+            "files; run it on a task: mio-eval run --model predictions --model-args path=FILE"
+        )
     if reason := metric.unavailable():
         raise UsageError(f"metric {name} cannot run here: {reason}")
     known = read_references(references)

@@ -154,6 +154,8 @@ class Response:
     failure: Failure | None = None
     seconds: float | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Json] = field(default_factory=dict)
+    """What else is worth keeping with the sample: why the answer ended, log-probabilities …"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,20 +111,8 @@ class WhisperAsr(AsrModel):
         self._processor = processor
         self._batch = batch
         self._options: dict[str, Any] = {"do_sample": False, "num_beams": 1}
-        settings = model.generation_config
-        if getattr(settings, "is_multilingual", True):
-            languages = getattr(settings, "lang_to_id", None)
-            if not languages:
-                raise UsageError(
-                    f"{identity}: its generation_config.json names no languages (lang_to_id), so "
-                    "the language cannot be fixed; take the one of the original Whisper model"
-                )
-            if f"<|{language}|>" not in languages:
-                known = ", ".join(sorted(token.strip("<|>") for token in languages))
-                raise UsageError(f"{identity}: no language {language!r}; it has {known}")
-            self._options |= {"language": language, "task": "transcribe"}
-        elif language != "en":
-            raise UsageError(f"{identity} knows English only, not language {language!r}")
+        spoken = whisper_language(model.generation_config, language, identity)
+        self._options |= {**spoken, "task": "transcribe"} if spoken else {}
 
     def _transcribe(self, waves: Sequence[Wave]) -> list[str]:
         limit = int(self._processor.feature_extractor.n_samples)
@@ -139,21 +127,7 @@ class WhisperAsr(AsrModel):
         return texts
 
     def _decode(self, waves: Sequence[Wave], long: bool) -> list[str]:
-        import torch
-
-        padding = {"truncation": False, "padding": "longest"} if long else {"padding": "max_length"}
-        features = [  # one sound at a time, so that no feature depends on another sound
-            self._processor.feature_extractor(
-                wave,
-                sampling_rate=RATE,
-                return_tensors="pt",
-                return_attention_mask=True,
-                **padding,
-            )
-            for wave in waves
-        ]
-        inputs = torch.cat([f["input_features"] for f in features])
-        mask = torch.cat([f["attention_mask"] for f in features])
+        inputs, mask = whisper_inputs(self._processor.feature_extractor, waves, RATE, long)
         with exact_inference():
             tokens = self._model.generate(
                 inputs.to(self._model.device, self._model.dtype),
@@ -163,6 +137,60 @@ class WhisperAsr(AsrModel):
             )
         texts: list[str] = self._processor.batch_decode(tokens, skip_special_tokens=True)
         return texts
+
+
+def whisper_language(settings: Any, language: str, name: str) -> dict[str, str]:
+    """Return what `generate` takes to fix Whisper's language: nothing for an English-only model.
+
+    Args:
+        settings: the model's generation configuration.
+        language: such as `en`.
+        name: of the model, for messages.
+
+    Raises:
+        UsageError: the model does not know the language.
+    """
+    if not getattr(settings, "is_multilingual", True):
+        if language != "en":
+            raise UsageError(f"{name} knows English only, not language {language!r}")
+        return {}
+    languages = getattr(settings, "lang_to_id", None)
+    if not languages:
+        raise UsageError(
+            f"{name}: its generation_config.json names no languages (lang_to_id), so "
+            "the language cannot be fixed; take the one of the original Whisper model"
+        )
+    if f"<|{language}|>" not in languages:
+        known = ", ".join(sorted(token.strip("<|>") for token in languages))
+        raise UsageError(f"{name}: no language {language!r}; it has {known}")
+    return {"language": language}
+
+
+def whisper_inputs(extractor: Any, waves: Sequence[Wave], rate: int, long: bool) -> tuple[Any, Any]:
+    """Return Whisper's log-mel features (batch, mels, frames) and their attention mask.
+
+    Args:
+        extractor: a WhisperFeatureExtractor.
+        waves: each (n,).
+        rate: of the waves; the extractor refuses one that is not its own.
+        long: False pads to the model's 30 s (longer sounds would be cut), True keeps the length,
+            for one sound at a time.
+    """
+    import torch
+
+    padding = {"truncation": False, "padding": "longest"} if long else {"padding": "max_length"}
+    features = [  # one sound at a time, so that no feature depends on another sound
+        extractor(
+            wave,
+            sampling_rate=rate,
+            return_tensors="pt",
+            return_attention_mask=True,
+            **padding,
+        )
+        for wave in waves
+    ]
+    inputs = torch.cat([f["input_features"] for f in features])
+    return inputs, torch.cat([f["attention_mask"] for f in features])
 
 
 class CtcAsr(AsrModel):

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ..errors import unknown
 from ..types import Failure, Json, Part
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 ENTRY_POINTS = "mio_eval.annotators"
 
@@ -22,6 +27,8 @@ class Annotation:
     sample_id: str
     value: Json = None
     failure: Failure | None = None
+    vectors: npt.NDArray[np.float32] | None = None
+    """Features too large for JSON: stored in a file of their own, `value` then says where."""
 
 
 class Annotator(ABC):

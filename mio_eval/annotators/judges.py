@@ -1,90 +1,28 @@
 """The judges of the shipped tasks: each makes a model's view of an output into a small record.
 
-A judge is named by its role (`asr`, `speaker`, `clip`, `image`, `ssim`, `aesthetic`) and a model
-(`--judge asr=starter`). The model is loaded on first use and freed by `close`.
+A judge is named by its role (`asr`, `speaker`, `clip`, `image`, `ssim`, `aesthetic`, `inception`,
+`effnet`) and a model (`--judge asr=starter`), loaded on first use and freed by `close`.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MioEvalError, UsageError, unknown
+from ..errors import UsageError, unknown
 from ..media.decode import load_audio, load_image
-from ..types import MEDIA_TYPES, Failure, Json, Media
-from .base import Annotation, Annotator, get_annotator
+from ..types import Json
+from .base import Annotator, get_annotator
+from .feature_judges import EffnetJudge, InceptionJudge
+from .judge import Judge
 
 if TYPE_CHECKING:
     import PIL.Image
 
 CLIPSCORE_PROMPT = "A photo depicts {}"  # Hessel et al. (2021), section 3
-
-
-class Judge(Annotator):
-    """A judge with a model, loaded when first needed.
-
-    Args:
-        spec: the model, in the words of the role's loader.
-        device: torch's name of the device, or "" for the loader's own choice.
-    """
-
-    def __init__(self, spec: str, device: str = "") -> None:
-        self.spec = spec
-        self.device = device
-        self._model: Any = None
-        self._identity = ""
-
-    @abstractmethod
-    def load(self) -> Any:
-        """Load the model. Raises UsageError naming model, use and alternative."""
-
-    @abstractmethod
-    def judge(self, record: Json, run: Path) -> Json:
-        """Judge one output. Any exception fails that sample's annotation."""
-
-    @property
-    def model(self) -> Any:
-        """The loaded model."""
-        if self._model is None:
-            self._model = self.load()
-        return self._model
-
-    def identity(self) -> str:
-        if not self._identity:
-            self._identity = str(self.model.identity)
-        return self._identity
-
-    def close(self) -> None:
-        self._model = None
-
-    def annotate(self, records: Sequence[Json], run: Path) -> Iterator[Annotation]:
-        for record in records:
-            try:
-                value = self.judge(record, run)
-            except MioEvalError:
-                raise
-            # The per-sample boundary of judging.
-            except Exception as error:
-                failure = Failure.of("annotate", error)
-                yield Annotation(record["id"], failure=failure)
-                continue
-            yield Annotation(record["id"], value)
-
-    def output(self, record: Json, run: Path) -> Media:
-        """Return the generated medium of a record."""
-        modality = next(name for name in MEDIA_TYPES if name in record["output"])
-        return MEDIA_TYPES[modality](run / record["output"][modality])
-
-    def target(self, record: Json, name: str) -> Media:
-        """Return the medium the output is judged against."""
-        found = self.targets.get(record["id"], {}).get(name)
-        if not isinstance(found, Media):
-            raise LookupError(f"no {name} to compare with")
-        return found
 
 
 class AsrJudge(Judge):
@@ -210,7 +148,10 @@ class AestheticJudge(Judge):
 
 JUDGES: Mapping[str, type[Judge]] = {
     judge.name: judge
-    for judge in (AsrJudge, SpeakerJudge, ClipJudge, ImageJudge, SsimJudge, AestheticJudge)
+    for judge in (
+        *(AsrJudge, SpeakerJudge, ClipJudge, ImageJudge, SsimJudge, AestheticJudge),
+        *(InceptionJudge, EffnetJudge),
+    )
 }
 
 

@@ -42,11 +42,39 @@ def _options(
 
 
 def _register() -> None:
-    from . import data, doctor, metric, models, report, run, score, tasks, verify
+    from . import (
+        compare,
+        data,
+        doctor,
+        gate,
+        leaderboard,
+        metric,
+        models,
+        power,
+        report,
+        run,
+        score,
+        tasks,
+        verify,
+    )
 
     if app.registered_commands:
         return  # `main` was called before in this process
-    for module in (run, tasks, models, data, metric, score, verify, report, doctor):
+    for module in (
+        run,
+        tasks,
+        models,
+        data,
+        metric,
+        score,
+        verify,
+        compare,
+        gate,
+        power,
+        report,
+        leaderboard,
+        doctor,
+    ):
         module.register(app)
 
 

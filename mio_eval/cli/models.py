@@ -40,6 +40,13 @@ def show(name: Annotated[str, typer.Argument(help="Model backend")]) -> None:
         typer.echo(f"  {line}")
     for argument, meaning in (entry.arguments or {}).items():
         typer.echo(f"  --model-args {argument}=…  {meaning}")
+    if name == "hf":
+        from ..models.hf.families import FAMILIES, family_class
+
+        for kind in FAMILIES:
+            for argument, meaning in family_class(kind).arguments.items():
+                if argument not in (entry.arguments or {}):
+                    typer.echo(f"  kind {kind}: --model-args {argument}=…  {meaning}")
     if name == "starter":
         from ..annotators.ge2e import ASSET as VOICES
         from ..models.starter.assets import ASSETS

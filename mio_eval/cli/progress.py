@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..engine.progress import Progress
+from ..types import Json
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -27,6 +28,7 @@ class Lines:
         self._total: int | None = None
         self._done = self._failed = self._cached = self._before = 0
         self._started = self._shown = 0.0
+        self._busy: float | None = None
 
     def message(self, text: str) -> None:
         sys.stderr.write(f"{text}\n")
@@ -38,6 +40,7 @@ class Lines:
         self._before = self._done = done
         self._failed = self._cached = 0
         self._started = self._shown = time.monotonic()
+        self._busy = None
 
     def advance(self, failed: bool = False, cached: bool = False) -> None:
         self._done += 1
@@ -50,14 +53,20 @@ class Lines:
     def finish(self) -> None:
         self.message(self._line())
 
+    def event(self, name: str, /, **facts: Json) -> None:
+        if name == "busy":
+            self._busy = facts["share"]
+
     def _line(self) -> str:
         elapsed = max(time.monotonic() - self._started, 1e-9)
         rate = (self._done - self._before) / elapsed
         total = "" if self._total is None else f"/{self._total}"
         left = "" if self._total is None else f", {_duration(self._total - self._done, rate)} left"
         cached = f", {self._cached} from cache" if self._cached else ""
+        busy = "" if self._busy is None else f", model busy {self._busy:.0%}"
         return (
-            f"{self._label} {self._done}{total}, {rate:.1f}/s{left}, {self._failed} failed{cached}"
+            f"{self._label} {self._done}{total}, {rate:.1f}/s{left}, "
+            f"{self._failed} failed{cached}{busy}"
         )
 
 
@@ -85,6 +94,7 @@ class Bar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[failed]} failed"),
+            TextColumn("{task.fields[busy]}"),
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None
@@ -99,7 +109,7 @@ class Bar:
         self._started = time.monotonic()
         self._bar.start()
         self._task = self._bar.add_task(
-            f"{task}: {stage}", total=total, completed=done, failed=0, rate=""
+            f"{task}: {stage}", total=total, completed=done, failed=0, rate="", busy=""
         )
 
     def advance(self, failed: bool = False, cached: bool = False) -> None:
@@ -114,3 +124,7 @@ class Bar:
             completed = self._bar.tasks[self._task].completed
             self._bar.update(self._task, total=completed)
         self._bar.stop()
+
+    def event(self, name: str, /, **facts: Json) -> None:
+        if name == "busy" and self._task is not None:
+            self._bar.update(self._task, busy=f"model busy {facts['share']:.0%}")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import RunError, UsageError
 from .options import comma_list, key_values
+
+if TYPE_CHECKING:
+    from ..engine.progress import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +40,10 @@ def run(
         str | None, typer.Option(help="Folder of data sets (default $MIO_EVAL_DATA or ./data)")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Run the first N samples of each task")] = None,
-    batch_size: Annotated[int, typer.Option(help="Requests handed to the model at once")] = 16,
+    batch_size: Annotated[
+        str | None,
+        typer.Option(help="Requests handed to the model at once: a number, or auto (finds it)"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed given to the model")] = 0,
     prompt_style: Annotated[
         str | None, typer.Option(help="mio-instruct, mio-base, plain … (default: the model's own)")
@@ -44,6 +51,9 @@ def run(
     separator: Annotated[
         str, typer.Option(help="What stands between instruction and media; \\n is a line break")
     ] = "\\n",
+    media_position: Annotated[
+        str, typer.Option(help="Media in the prompt: as-written, first or last")
+    ] = "as-written",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Metric setting: [metric.]key=value")
     ] = None,
@@ -70,6 +80,34 @@ def run(
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Use and fill the cache of responses")
     ] = True,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="Seed all, and allow no operation that varies"),
+    ] = False,
+    prefetch_threads: Annotated[
+        int | None, typer.Option(help="Threads that read and decode (default: two a core)")
+    ] = None,
+    prefetch_memory: Annotated[
+        str, typer.Option(help="Decoded media held ahead of the model at most")
+    ] = "1GiB",
+    overlap: Annotated[
+        bool,
+        typer.Option("--overlap/--no-overlap", help="Score a task while the next is generated"),
+    ] = True,
+    engine: Annotated[str, typer.Option(help="What runs the model: local, ray")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster: auto, ray://host:10001 (default: start one here)"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Ray: copies of the model (default: one a GPU, or a node)")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="Ray: GPUs each copy takes (default: 1 if there are any)")
+    ] = None,
+    log_json: Annotated[
+        str | None, typer.Option(help="Add the run's events to a file, one JSON a line; - prints")
+    ] = None,
 ) -> int:
     """Run tasks with a model, score, print tables.
 
@@ -77,13 +115,13 @@ def run(
     """
     from ..engine import Options, evaluate
     from ..engine import resume as resume_run
+    from ..engine.options import parse_bytes
     from ..engine.run import RunResult
     from ..report import write_report
     from ..report.terminal import print_run
-    from .progress import make_progress
 
     signal.signal(signal.SIGTERM, _interrupt)
-    progress = make_progress()
+    progress, close = _progress(log_json)
     result: RunResult
     if resume is not None:
         result = resume_run(resume, _overrides(ctx), progress)
@@ -100,15 +138,24 @@ def run(
             seed=seed,
             prompt_style=prompt_style,
             separator=separator.replace("\\n", "\n"),
+            media_position=media_position,
             metric_settings=tuple(settings or ()),
             judges=tuple(judge or ()),
             judge_device=judge_device,
             allow_partial=allow_partial,
             out=out,
-            batch_size=batch_size,
+            batch_size=_batch_size(batch_size),
             timeout=timeout,
             max_failures=max_failures,
             cache=cache,
+            deterministic=deterministic,
+            prefetch_threads=prefetch_threads,
+            prefetch_bytes=parse_bytes(prefetch_memory),
+            overlap=overlap,
+            engine=engine,
+            address=address,
+            workers=workers,
+            gpus_per_worker=gpus_per_worker,
         )
         result = evaluate(options, progress, ["mio-eval", *sys.argv[1:]])
     try:
@@ -118,34 +165,56 @@ def run(
             f"cannot write the report into {result.path}: {error.strerror}. The scores are in "
             f"run.json; print them with: mio-eval report {result.path}"
         ) from error
+    close()
     print_run(result.path, result.data)
     return 4 if result.failed else 0
 
 
-# How a run goes, as against what it measures: these may change when it is continued.
-_OPERATIONAL = {
-    "batch_size": "batch_size",
-    "timeout": "timeout",
-    "max_failures": "max_failures",
-    "cache": "cache",
-    "judge_device": "judge_device",
-}
+# Parameters that name no option of the run, or one of another name.
+_RENAMED = {"prefetch_memory": "prefetch_bytes"}
 
 
 def _overrides(ctx: typer.Context) -> dict[str, Any]:
     """Return the options given beside --resume; refuse those that would change the numbers."""
+    from ..engine.options import OPERATIONAL, parse_bytes
+
     given = {
         name
         for name in ctx.params
         if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
-    }
-    if other := sorted(given - {"resume", *_OPERATIONAL}):
+    } - {"resume", "log_json"}
+    named = {name: _RENAMED.get(name, name) for name in given}
+    if other := sorted(n for n, option in named.items() if option not in OPERATIONAL or n == "out"):
         names = ", ".join("--set" if n == "settings" else f"--{n.replace('_', '-')}" for n in other)
         raise UsageError(
             f"--resume continues a run as it was started, {names} cannot be changed; "
             "leave them out, or start a new run: finished responses are found in the cache"
         )
-    return {_OPERATIONAL[name]: ctx.params[name] for name in given if name in _OPERATIONAL}
+    values = {option: ctx.params[name] for name, option in named.items()}
+    if "batch_size" in values:
+        values["batch_size"] = _batch_size(values["batch_size"])
+    if "prefetch_bytes" in values:
+        values["prefetch_bytes"] = parse_bytes(values["prefetch_bytes"])
+    return values
+
+
+def _batch_size(text: str | None) -> Any:
+    """Read a number, or leave `auto` and what is wrong to the check of the options."""
+    return int(text) if text is not None and text.isdecimal() else text
+
+
+def _progress(log_json: str | None) -> tuple[Progress, Callable[[], None]]:
+    """Return what shows the run, and what closes it."""
+    from ..engine.progress import Several
+    from .progress import make_progress
+
+    shown = make_progress()
+    if log_json is None:
+        return shown, lambda: None
+    from ..engine.events import JsonLog
+
+    log = JsonLog(log_json)
+    return Several([shown, log]), log.close
 
 
 def _data_mode(text: str | None) -> Any:

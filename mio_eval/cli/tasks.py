@@ -60,6 +60,10 @@ def show(name: Annotated[str, typer.Argument(help="Task, or task:split")]) -> No
     lines += [f"generation   {', '.join(f'{k}={v}' for k, v in file.generation.items())}", ""]
     lines += ["prompts"]
     lines += [f"  {style:<14}{template!r}" for style, template in file.prompts.items()]
+    if file.likelihood:
+        lines += ["options scored by likelihood, each as " + repr(file.likelihood.continuation)]
+        likelihood = file.likelihood.prompts
+        lines += [f"  {style:<14}{template!r}" for style, template in likelihood.items()]
     lines += ["", "data"]
     lines += [f"  {line}" for line in data.layout.rstrip().splitlines()]
     lines += [

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..jsonio import clean_text
 from ..types import Image, Json, Sample
+from .jsonfile import id_of
 from .layout import need_file
 
 
@@ -28,8 +29,8 @@ def read_karpathy(root: Path, split: str) -> Iterator[Sample]:
                 continue
             image = root / row.get("filepath", "") / row["filename"]
             references = tuple(_text(sentence["raw"]) for sentence in row["sentences"])
-            sample_id = str(row["cocoid"])
-        except (KeyError, TypeError) as error:
+            sample_id = id_of(row, "cocoid")
+        except (KeyError, TypeError, AttributeError) as error:
             raise _malformed(path, error) from error
         yield _sample(sample_id, image, references)
 
@@ -48,8 +49,8 @@ def read_captions(root: Path, split: str) -> Iterator[Sample]:
             captions[annotation["image_id"]].append(_text(annotation["caption"]))
         for image in images:
             name = image.get("file_name") or f"COCO_{split}_{image['id']:012d}.jpg"
-            yield _sample(str(image["id"]), root / split / name, tuple(captions[image["id"]]))
-    except (KeyError, TypeError) as error:
+            yield _sample(id_of(image, "id"), root / split / name, tuple(captions[image["id"]]))
+    except (KeyError, TypeError, ValueError) as error:
         raise _malformed(path, error) from error
 
 

@@ -5,20 +5,28 @@ These read the same files as captioning and recognition do, the other way round.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from ..errors import UsageError
 from ..types import Audio, Image, Sample, Text
 from . import coco, librispeech
-from .jsonfile import load_json, schema_of
+from .jsonfile import id_of, load_json, rows_of, schema_of, text_of
 from .layout import MissingDataError, need_folder
+from .voice import voice_clip
 
 
 def read_coco_t2i(root: Path, split: str) -> Iterator[Sample]:
     """Yield the first caption of each image of a Karpathy split; the image is the target."""
     for sample in coco.read_karpathy(root, split):
+        if not sample.references:
+            raise UsageError(
+                f"{root / 'dataset_coco.json'}: image {sample.id} has no caption; "
+                "this is not the official file, fetch it again"
+            )
         yield _to_image(sample.id, sample.references[0], sample.inputs["image"])
 
 
@@ -27,10 +35,12 @@ def read_flickr30k_t2i(root: Path, split: str) -> Iterator[Sample]:
     path = root / "dataset_flickr30k.json"
     data = load_json(path)
     with schema_of(path):
-        for row in data["images"]:
+        for row in rows_of(data, "images"):
             if row["split"] == split:
-                image = Image(root / "flickr30k-images" / row["filename"])
-                yield _to_image(Path(row["filename"]).stem, row["sentences"][0]["raw"], image)
+                name = text_of(row, "filename")
+                image = Image(root / "flickr30k-images" / name)
+                caption = text_of(rows_of(row, "sentences")[0], "raw")
+                yield _to_image(Path(name).stem, caption, image)
 
 
 def _to_image(sample_id: str, caption: str, image: object) -> Sample:
@@ -66,29 +76,70 @@ def read_vctk(root: Path, split: str) -> Iterator[Sample]:
     `wav48/<speaker>/<id>.wav` (0.80). Utterances come in the order of speaker and number.
     """
     del split  # VCTK has no official split
-    folder = need_folder(root / "txt")
-    new = root / "wav48_silence_trimmed"
-    texts = sorted(folder.glob("*/*.txt"))
-    if not texts:
-        raise MissingDataError(folder / "<speaker>" / "<speaker>_001.txt")
-    for path in texts:
+    for path in _vctk_texts(root):
         speaker = path.parent.name
-        if new.is_dir():
-            audio = new / speaker / f"{path.stem}_mic1.flac"
-        else:
-            audio = root / "wav48" / speaker / f"{path.stem}.wav"
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{path} is not UTF-8; fetch the corpus again") from error
+        text = _sentence(path)
         yield Sample(
             path.stem,
             {"text": Text(text)},
             (text,),
             cluster=speaker,
             meta={"speaker": speaker},
-            targets={"audio": Audio(audio)},
+            targets={"audio": Audio(_vctk_recording(root, path))},
         )
+
+
+def read_vctk_voice(root: Path, split: str) -> Iterator[Sample]:
+    """Yield one sentence a speaker of VCTK, to be spoken in the voice of 3 s of another recording.
+
+    This is AnyGPT's zero-shot protocol (arXiv 2402.12226v5, App. C). It draws clip and sentence at
+    random; here the sha256 of utterance ids decides, so that every run has the same ones. The
+    clip is both the input `audio` and the target, because AnyGPT compares with the prompt.
+    """
+    del split
+    for speaker, paths in groupby(_vctk_texts(root), lambda path: path.parent.name):
+        drawn = sorted(paths, key=lambda path: hashlib.sha256(path.stem.encode()).digest())
+        if len(drawn) == 1:
+            raise UsageError(
+                f"{drawn[0]}: speaker {speaker} has this one sentence, and the voice is taken "
+                "from another recording; use the whole corpus"
+            )
+        path, other = drawn[:2]
+        text = _sentence(path)
+        voice = voice_clip(_vctk_recording(root, other))
+        yield Sample(
+            path.stem,
+            {"text": Text(text), "audio": voice},
+            (text,),
+            cluster=speaker,
+            meta={"speaker": speaker, "voice": other.stem},
+            targets={"audio": voice},
+        )
+
+
+def _vctk_texts(root: Path) -> list[Path]:
+    folder = need_folder(root / "txt")
+    texts = sorted(folder.glob("*/*.txt"))
+    if not texts:
+        raise MissingDataError(folder / "<speaker>" / "<speaker>_001.txt")
+    return texts
+
+
+def _vctk_recording(root: Path, text: Path) -> Path:
+    new = root / "wav48_silence_trimmed"
+    if new.is_dir():
+        return new / text.parent.name / f"{text.stem}_mic1.flac"
+    return root / "wav48" / text.parent.name / f"{text.stem}.wav"
+
+
+def _sentence(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8; fetch the corpus again") from error
+    if not text:
+        raise UsageError(f"{path} is empty; fetch the corpus again")
+    return text
 
 
 def read_globe(root: Path, split: str) -> Iterator[Sample]:
@@ -103,12 +154,14 @@ def read_globe(root: Path, split: str) -> Iterator[Sample]:
     rows = load_rows(str(root / f"{split}-*.parquet"), "audio", ("transcript", "speaker_id"))
     for index, row in enumerate(rows.select_columns(["transcript", "speaker_id"])):
         sample_id = f"{split}-{index:05d}"
+        with schema_of(root / f"{split}-*.parquet"):
+            text, speaker = text_of(row, "transcript").strip(), id_of(row, "speaker_id")
         audio = Audio(load=partial(row_bytes, rows, index, "audio"), name=f"{sample_id}.wav")
         yield Sample(
             sample_id,
-            {"text": Text(row["transcript"].strip())},
-            (row["transcript"].strip(),),
-            cluster=str(row["speaker_id"]),
-            meta={"speaker": str(row["speaker_id"])},
+            {"text": Text(text)},
+            (text,),
+            cluster=speaker,
+            meta={"speaker": speaker},
             targets={"audio": audio},
         )

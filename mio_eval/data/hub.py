@@ -62,6 +62,8 @@ def read_coco(files: str) -> Iterator[Sample]:
         digits = name.rpartition(".")[0].rpartition("_")[2]
         sample_id = str(int(digits)) if digits.isdecimal() else name
         captions = [row["caption"]] if isinstance(row["caption"], str) else row["caption"]
+        if not captions or not all(isinstance(caption, str) for caption in captions):
+            raise UsageError(f"{files}: row {index} has no captions; name another revision")
         image = Image(load=partial(row_bytes, rows, index, "image"), name=name)
         yield Sample(sample_id, {"image": image}, tuple(captions), cluster=sample_id)
 

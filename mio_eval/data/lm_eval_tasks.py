@@ -170,7 +170,8 @@ def _document(
     # The per-sample boundary of reading.
     except Exception as error:
         failure = Failure.of("data", error)
-    sample = Sample(sample_id, inputs, references, subject or sample_id, {"choices": texts})
+    meta = {"choices": texts, "group": subject} if subject else {"choices": texts}
+    sample = Sample(sample_id, inputs, references, subject or sample_id, meta)
     return Document(name, number, sample, failure)
 
 

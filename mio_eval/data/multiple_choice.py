@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..types import Audio, Image, Sample, Text
-from .jsonfile import load_json, load_jsonl, schema_of
+from .jsonfile import id_of, load_json, load_jsonl, rows_of, schema_of, text_of
 
 LETTERS = "ABCD"
 _OMNIBENCH = "batch-5_1142_20240817.jsonl"
@@ -26,22 +26,26 @@ def read_seed_bench(root: Path, split: str) -> Iterator[Sample]:
     data = load_json(path)
     with schema_of(path):
         names = {number: name for name, number in data["question_type"].items()}
-        for row in data["questions"]:
+        for row in rows_of(data, "questions"):
             if row["data_type"] != split:
                 continue
-            choices = [row[f"choice_{letter}"] for letter in "abcd"]
+            choices = [text_of(row, f"choice_{letter}") for letter in "abcd"]
+            answer = text_of(row, "answer")
+            if len(answer) != 1 or answer not in LETTERS:
+                raise ValueError(f"the answer {answer!r:.40} is no letter from A to D")
+            image = text_of(row, "data_id")
             yield Sample(
-                str(row["question_id"]),
+                id_of(row, "question_id"),
                 {
-                    "image": Image(root / "SEED-Bench-image" / row["data_id"]),
-                    "question": Text(row["question"]),
+                    "image": Image(root / "SEED-Bench-image" / image),
+                    "question": Text(text_of(row, "question")),
                     **{
                         f"choice_{letter}": Text(c)
                         for letter, c in zip("abcd", choices, strict=True)
                     },
                 },
-                (row["answer"],),
-                cluster=row["data_id"],
+                (answer,),
+                cluster=image,
                 meta={"choices": choices, "group": names[row["question_type_id"]]},
             )
 
@@ -55,10 +59,10 @@ def read_omnibench(root: Path, split: str) -> Iterator[Sample]:
     wanted = _OMNIBENCH_SPLITS[split]
     for number, row in load_jsonl(path):
         with schema_of(path):
-            group = row["audio type"].strip().lower()
+            group = text_of(row, "audio type").strip().lower()
             if wanted is not None and group != wanted:
                 continue
-            options = [str(option).strip() for option in row["options"]]
+            options = [str(option).strip() for option in rows_of(row, "options")]
             answer = str(row["answer"]).strip()
             if answer not in options or len(options) > len(LETTERS):
                 raise UsageError(
@@ -66,11 +70,11 @@ def read_omnibench(root: Path, split: str) -> Iterator[Sample]:
                     "fetch the file again"
                 )
             yield Sample(
-                str(row["index"]),
+                id_of(row, "index"),
                 {
                     "image": Image(root / "mm_data" / "image" / row["image_path"]),
                     "audio": Audio(root / "mm_data" / "audio" / row["audio_path"]),
-                    "question": Text(row["question"]),
+                    "question": Text(text_of(row, "question")),
                     "options": Text(
                         "\n".join(f"{a}. {o}" for a, o in zip(LETTERS, options, strict=False))
                     ),

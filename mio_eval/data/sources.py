@@ -33,6 +33,7 @@ READERS = {
     "flickr30k_t2i": "generation:read_flickr30k_t2i",
     "librispeech_tts": "generation:read_librispeech_tts",
     "vctk": "generation:read_vctk",
+    "vctk_voice": "generation:read_vctk_voice",
     "globe": "generation:read_globe",
     "msvd_qa": "video_qa:read_msvd_qa",
     "msrvtt_qa": "video_qa:read_msrvtt_qa",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..errors import UsageError
 from ..types import Sample, Text, Video
-from .jsonfile import load_json, schema_of
+from .jsonfile import id_of, load_json, rows_of, schema_of, text_of
 from .layout import need_file
 
 
@@ -14,9 +15,18 @@ def read_msvd_qa(root: Path, split: str) -> Iterator[Sample]:
     """Yield MSVD-QA's questions; `youtube_mapping.txt` names each video's file."""
     mapping = {}
     path = need_file(root / "youtube_mapping.txt")
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 ({error}); fetch the file again") from error
+    for count, line in enumerate(lines, 1):
         if line.strip():
-            name, _, number = line.strip().rpartition(" ")
+            name, space, number = line.strip().rpartition(" ")
+            if not space:
+                raise UsageError(
+                    f"{path} line {count}: expected 'VIDEO_NAME vidN', got {line.strip()[:60]!r}; "
+                    "fetch the file again"
+                )
             mapping[number.removeprefix("vid")] = name
     yield from _read(root, split, lambda number: f"{mapping.get(number, 'vid' + number)}.avi")
 
@@ -30,14 +40,14 @@ def _read(root: Path, split: str, file_name: Callable[[str], str]) -> Iterator[S
     path = root / f"{split}_qa.json"
     rows = load_json(path)
     with schema_of(path):
-        for row in rows:
-            video = str(row["video_id"])
+        for row in rows_of(rows):
+            video = id_of(row, "video_id")
             yield Sample(
-                str(row["id"]),
+                id_of(row, "id"),
                 {
                     "video": Video(root / "video" / file_name(video)),
-                    "question": Text(row["question"]),
+                    "question": Text(text_of(row, "question")),
                 },
-                (row["answer"],),
+                (text_of(row, "answer"),),
                 cluster=video,
             )

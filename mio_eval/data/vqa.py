@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..types import Image, Sample, Text
-from .jsonfile import load_json, schema_of
+from ..types import Image, Json, Sample, Text
+from .jsonfile import id_of, load_json, rows_of, schema_of, text_of
 
 _VQAV2 = {
     # split: questions, annotations (none: answers are not public), image folder
@@ -41,44 +41,59 @@ def read_vizwiz(root: Path, split: str) -> Iterator[Sample]:
     path = root / "Annotations" / f"{split}.json"
     rows = load_json(path)
     with schema_of(path):
-        for row in rows:
-            name = row["image"]
-            answers = tuple(answer["answer"] for answer in row.get("answers", ()))
+        for row in rows_of(rows):
+            name = text_of(row, "image")
+            question = text_of(row, "question")
+            answers = _answers(row) if "answers" in row else ()
             yield Sample(
                 Path(name).stem,
                 {
                     "image": Image(root / split / name),
-                    "question": Text(row["question"]),
+                    "question": Text(question),
                     # LMMs-Eval's VizWiz prompt puts the question through str.capitalize.
-                    "question_capitalized": Text(row["question"].capitalize()),
+                    "question_capitalized": Text(question.capitalize()),
                 },
                 answers,
                 cluster=Path(name).stem,
-                meta={"answerable": row["answerable"]} if "answerable" in row else {},
+                meta=({"answerable": row["answerable"]} if "answerable" in row else {})
+                | _group(row),
             )
+
+
+def _group(row: Json) -> dict[str, str]:
+    """Name the group a row is reported in: yes/no, number, other (VizWiz: unanswerable too)."""
+    return {"group": text_of(row, "answer_type")} if "answer_type" in row else {}
+
+
+def _answers(row: Json) -> tuple[str, ...]:
+    return tuple(text_of(answer, "answer") for answer in rows_of(row, "answers"))
 
 
 def _read_coco(
     root: Path, questions: str, annotations: str | None, folder: str
 ) -> Iterator[Sample]:
-    answers: dict[int, tuple[str, ...]] = {}
+    answers: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, dict[str, str]] = {}
     if annotations is not None:
         path = root / f"{annotations}.json"
         data = load_json(path)
         with schema_of(path):
-            for row in data["annotations"]:
-                answers[row["question_id"]] = tuple(a["answer"] for a in row["answers"])
+            for row in rows_of(data, "annotations"):
+                answers[id_of(row, "question_id")] = _answers(row)
+                groups[id_of(row, "question_id")] = _group(row)
     path = root / f"{questions}.json"
     data = load_json(path)
     images = coco_images(root, folder)
     with schema_of(path):
-        for row in data["questions"]:
-            name = f"COCO_{folder}_{row['image_id']:012d}.jpg"
+        for row in rows_of(data, "questions"):
+            name = f"COCO_{folder}_{int(id_of(row, 'image_id')):012d}.jpg"
+            question_id = id_of(row, "question_id")
             yield Sample(
-                str(row["question_id"]),
-                {"image": Image(images / name), "question": Text(row["question"])},
-                answers.get(row["question_id"], ()),
+                question_id,
+                {"image": Image(images / name), "question": Text(text_of(row, "question"))},
+                answers.get(question_id, ()),
                 cluster=str(row["image_id"]),
+                meta=groups.get(question_id, {}),
             )
 
 

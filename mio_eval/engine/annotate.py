@@ -9,9 +9,10 @@ from ..annotators import Annotation, Annotator, get_annotator
 from ..errors import MioEvalError
 from ..jsonio import digest, write_atomic
 from ..types import Failure, Json
-from .journal import Journal, json_line, read_journal, repair_journal
+from .journal import Journal, is_ok, json_line, read_journal, repair_journal
 from .progress import Progress
 from .rundir import ANNOTATIONS, SAMPLES
+from .vectors import VectorWriter, has_vectors, is_place
 
 _WINDOW = 64  # samples handed to a judge at once
 
@@ -24,7 +25,7 @@ def annotate_task(
 ) -> None:
     """Run the named judges over a task's finished samples; what is judged already is kept."""
     path = folder / ANNOTATIONS
-    done = set(repair_journal(path))
+    done = set(repair_journal(path, lambda line: _is_finished(line, folder)))
     current: set[str] = set()
     with Journal(path) as journal:
         for name in names:
@@ -56,12 +57,21 @@ def _annotate(
                 if name not in done:
                     yield record
 
-    for records in _windows(open_records(), _WINDOW):
-        names = {r["id"]: annotation_id(annotator.name, judge, r) for r in records}
-        for annotation in _judged(annotator, records, folder.parent):
-            _write(journal, names[annotation.sample_id], annotator.name, annotation)
-            progress.advance(failed=annotation.failure is not None)
+    with VectorWriter(folder, annotator.name) as vectors:
+        for records in _windows(open_records(), _WINDOW):
+            names = {r["id"]: annotation_id(annotator.name, judge, r) for r in records}
+            for annotation in _judged(annotator, records, folder.parent):
+                _write(journal, vectors, names[annotation.sample_id], annotator.name, annotation)
+                progress.advance(failed=annotation.failure is not None)
     progress.finish()
+
+
+def _is_finished(line: Json, folder: Path) -> bool:
+    """Tell whether a journalled judgement stands; vectors it points to must be whole."""
+    if not is_ok(line):
+        return False
+    value = line["value"]
+    return not is_place(value) or has_vectors(folder, line["annotator"], value)
 
 
 def _judged(annotator: Annotator, records: Sequence[Json], run: Path) -> Iterator[Annotation]:
@@ -82,7 +92,9 @@ def _judged(annotator: Annotator, records: Sequence[Json], run: Path) -> Iterato
         yield Annotation(sample_id, failure=failure)
 
 
-def _write(journal: Journal, name: str, annotator: str, annotation: Annotation) -> None:
+def _write(
+    journal: Journal, vectors: VectorWriter, name: str, annotator: str, annotation: Annotation
+) -> None:
     line: dict[str, Json] = {
         "id": name,
         "sample": annotation.sample_id,
@@ -94,6 +106,8 @@ def _write(journal: Journal, name: str, annotator: str, annotation: Annotation) 
     failure = annotation.failure
     if failure is None:
         try:
+            if annotation.vectors is not None:
+                line["value"] = vectors.append(annotation.vectors)
             json_line(line)
         except (TypeError, ValueError) as error:  # NaN, an array: not a value of the contract
             failure = Failure.of("annotate", error)

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,14 +24,17 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, value TEX
 
 
 class ResponseCache:
-    """Maps content keys to recorded outputs. Safe for several processes at once."""
+    """Maps content keys to recorded outputs. Safe for several threads and processes at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.media = folder / "media"
         self.media.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()  # one thread looks up while another records
         try:
-            self._database = sqlite3.connect(folder / DATABASE, timeout=60, isolation_level=None)
+            self._database = sqlite3.connect(
+                folder / DATABASE, timeout=60, isolation_level=None, check_same_thread=False
+            )
             # WAL with NORMAL never loses a committed row to a killed process.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
@@ -43,9 +47,10 @@ class ResponseCache:
     def get(self, key: str) -> Json | None:
         """Return what was recorded under a key, or None."""
         try:
-            row = self._database.execute(
-                "SELECT value FROM responses WHERE key = ?", (bytes.fromhex(key),)
-            ).fetchone()
+            with self._lock:
+                row = self._database.execute(
+                    "SELECT value FROM responses WHERE key = ?", (bytes.fromhex(key),)
+                ).fetchone()
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
         if row is None:
@@ -59,9 +64,11 @@ class ResponseCache:
     def put(self, key: str, value: Json) -> None:
         """Record an output under a key; an earlier record stays."""
         try:
-            self._database.execute(
-                "INSERT OR IGNORE INTO responses VALUES (?, ?)", (bytes.fromhex(key), dumps(value))
-            )
+            with self._lock:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO responses VALUES (?, ?)",
+                    (bytes.fromhex(key), dumps(value)),
+                )
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
 
@@ -79,7 +86,8 @@ class ResponseCache:
 
     def _drop(self, key: str) -> None:
         try:
-            self._database.execute("DELETE FROM responses WHERE key = ?", (bytes.fromhex(key),))
+            with self._lock:
+                self._database.execute("DELETE FROM responses WHERE key = ?", (bytes.fromhex(key),))
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
 

@@ -1,122 +1,184 @@
-"""Runs a backend on batches in a worker thread, so that a hanging model cannot hang the run."""
+"""Runs a backend in a worker thread, so that a hanging model cannot hang the run.
+
+The reading thread of `Prefetch` takes requests and has their media decoded; the worker thread is
+inside the backend; the caller's thread gets responses. Each is ahead of the next.
+"""
 
 from __future__ import annotations
 
-import itertools
+import os
 import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Protocol
 
-from ..errors import MioEvalError, RunError
-from ..models.base import Backend, describe
-from ..types import Failure, Media, Request, Response, Text
+from ..errors import RunError
+from ..models.base import Backend
+from ..types import Failure, Json, Media, Modality, Request, Response, Text
+from .batching import BatchSize, by_cost
+from .meter import Meter
+from .prefetch import LIMIT_BYTES, LIMIT_COUNT, Pool, Prefetch
+from .worker import Began, Course, Ended
 
 MAX_HANGS = 3  # batches in a row without an answer in time, after which the run is given up
-_END = object()
 
 
-@dataclass(slots=True)
-class _Batch:
-    requests: Sequence[Request]
-    results: queue.SimpleQueue[Any]
+class Engine(Protocol):
+    """What answers requests: one backend here, or many elsewhere."""
+
+    pool: Pool
+    meter: Meter
+    workers: int
+
+    def load(self, inputs: Sequence[Modality], output: Modality) -> None:
+        """Load what a task with these modalities needs."""
+
+    def run(self, requests: Iterable[Request]) -> Generator[Response, None, None]:
+        """Yield one response a request, as they come."""
+
+    def describe(self) -> Json:
+        """Return what run.json records of how it went."""
+
+    def close(self) -> None:
+        """Free threads and processes."""
+
+
+def default_threads() -> int:
+    """Threads that read and decode: two a core, as many wait for the disk; at most 16."""
+    return min(16, max(2, 2 * (os.cpu_count() or 1)))
 
 
 class Executor:
-    """Answers batches with one backend. Every request gets exactly one response.
+    """Answers requests with one backend. Every request gets exactly one response.
 
     Args:
         backend: the model.
         timeout: seconds without any response after which the rest of a batch has failed.
         say: takes lines worth showing.
+        size: how many requests the model gets at once.
+        threads: how many threads read and decode.
+        limit_bytes: prepared media held at once.
+        sort: order requests by cost; else they are answered in the order given.
     """
 
+    workers = 1
+
     def __init__(
-        self, backend: Backend, timeout: float, say: Callable[[str], None] = lambda text: None
+        self,
+        backend: Backend,
+        timeout: float,
+        say: Callable[[str], None] = lambda text: None,
+        *,
+        size: BatchSize | None = None,
+        threads: int | None = None,
+        limit_bytes: int = LIMIT_BYTES,
+        sort: bool = True,
     ) -> None:
+        self.meter = Meter()
+        self.pool = Pool(threads or default_threads())
+        self.size = size or BatchSize(16)
         self._backend = backend
         self._timeout = timeout
         self._say = say
+        self._limit_bytes = limit_bytes
+        self._sort = sort
         self._hangs = 0
-        self._names = itertools.count(1)
-        self._work: queue.SimpleQueue[_Batch | None] | None = None
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Response]:
+    def load(self, inputs: Sequence[Modality], output: Modality) -> None:
+        """Load what a task with these modalities needs."""
+        self._backend.load(inputs, output)
+
+    def run(self, requests: Iterable[Request | None]) -> Generator[Response, None, None]:
         """Yield one response a request, as they come.
 
         A request the backend did not answer, or answered with another modality than asked, comes
         back as a failure. Of two answers to one request the first counts, as it is journalled at
         once; that, and an answer to no request, is said. Raises RunError when the backend hangs
-        for good.
+        for good, and whatever reading the requests raises.
         """
-        waiting = {request.sample_id: request for request in requests}
-        batch = _Batch(requests, queue.SimpleQueue())
-        self._worker().put(batch)
-        while True:
-            try:
-                item = batch.results.get(timeout=self._timeout)
-            except queue.Empty:
-                self._work = None  # the thread is lost; a new one takes the next batch
-                self._hangs += 1
-                limit = f"within {self._timeout:g} s (--timeout)"
-                for sample_id in waiting:
-                    yield _failed(sample_id, "TimeoutError", f"no answer {limit}")
-                if self._hangs >= MAX_HANGS:
-                    raise RunError(
-                        f"the model did not answer {MAX_HANGS} batches in a row {limit}; "
-                        "the run stops here, and everything finished is kept"
-                    ) from None
-                return
-            if item is _END:
-                break
-            if isinstance(item, MioEvalError):
-                raise item
-            self._hangs = 0
-            if isinstance(item, Failure):
-                for sample_id in waiting:
-                    yield Response(sample_id, failure=item)
-                return
-            request = waiting.pop(item.sample_id, None)
-            if request is None:
-                self._say(
-                    f"the model gave an answer that nothing asked for, to {item.sample_id!r}: "
-                    "not a sample of its batch, or answered before"
-                )
-                continue
-            yield _checked(item, request)
-        for sample_id in waiting:
-            yield _failed(sample_id, "NoResponse", "the model gave no response to this request")
+        self.size.start_task()
+        self.meter.reset()
+        source = by_cost(_all(requests), self._backend.cost) if self._sort else requests
+        prepares = type(self._backend).prepare is not Backend.prepare
+        prefetch = Prefetch(
+            source,
+            self._backend.prepare if prepares else None,
+            self.pool,
+            timeout=self._timeout,
+            limit_bytes=self._limit_bytes,
+            limit_count=max(LIMIT_COUNT, 2 * self.size.current),
+            meter=self.meter,
+        )
+        course = Course(self._backend, prefetch, self.size, self.meter)
+        try:
+            yield from self._collect(course)
+        finally:
+            course.stop()
+            prefetch.stop()
+
+    def describe(self) -> Json:
+        """Return the batch sizes used."""
+        return {"batch": None if self._backend.streams else self.size.to_json()}
 
     def close(self) -> None:
-        """Let the worker thread end."""
-        if self._work is not None:
-            self._work.put(None)
-            self._work = None
+        """Let the threads end."""
+        self.pool.close()
 
-    def _worker(self) -> queue.SimpleQueue[_Batch | None]:
-        if self._work is None:
-            self._work = queue.SimpleQueue()
-            name = f"mio-eval-model-{next(self._names)}"
-            threading.Thread(target=self._serve, args=(self._work,), name=name, daemon=True).start()
-        return self._work
-
-    def _serve(self, work: queue.SimpleQueue[_Batch | None]) -> None:
-        while (batch := work.get()) is not None:
-            put = batch.results.put
+    def _collect(self, course: Course) -> Iterator[Response]:
+        waiting: dict[str, Request] = {}
+        course.start()
+        while True:
             try:
-                for response in self._backend.generate(batch.requests):
-                    if not isinstance(response, Response):
-                        raise TypeError(f"the model yielded no Response: {type(response).__name__}")
-                    put(response)
-            except MioEvalError as error:
-                put(error)
-            # The boundary of a batch: what the backend raises (a library's exit() too) fails the
-            # samples it left open; an exception that ended the thread would look like a hang.
-            except BaseException as error:
-                put(describe(error))
+                event = course.events.get(timeout=self._timeout)
+            except queue.Empty:
+                if not waiting or not course.abandon():
+                    continue  # the model waits for data, or has just answered
+                yield from self._hung(waiting)
+                waiting.clear()
+                course.start()
+                continue
+            if isinstance(event, Began):
+                waiting.update((item.request.sample_id, item.request) for item in event.items)
+            elif isinstance(event, Ended):
+                if event.final:
+                    return
+                for sample_id in event.back:
+                    del waiting[sample_id]
+                for sample_id in waiting:
+                    yield (
+                        Response(sample_id, failure=event.failure)
+                        if event.failure is not None
+                        else _failed(
+                            sample_id, "NoResponse", "the model gave no response to this request"
+                        )
+                    )
+                waiting.clear()
+            elif isinstance(event, BaseException):
+                raise event
             else:
-                put(_END)
+                self._hangs = 0
+                request = waiting.pop(event.sample_id, None)
+                if request is not None:
+                    yield _checked(event, request)
+                    continue
+                self._say(
+                    f"the model gave an answer that nothing asked for, to {event.sample_id!r}: "
+                    "not a sample of its batch, or answered before"
+                )
+
+    def _hung(self, waiting: Iterable[str]) -> Iterator[Response]:
+        self._hangs += 1
+        limit = f"within {self._timeout:g} s (--timeout)"
+        for sample_id in waiting:
+            yield _failed(sample_id, "TimeoutError", f"no answer {limit}")
+        if self._hangs >= MAX_HANGS:
+            raise RunError(
+                f"the model did not answer {MAX_HANGS} batches in a row {limit}; "
+                "the run stops here, and everything finished is kept"
+            )
+
+
+def _all(requests: Iterable[Request | None]) -> Iterator[Request]:
+    return (request for request in requests if request is not None)
 
 
 def _failed(sample_id: str, kind: str, message: str) -> Response:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from ..errors import RunError
 from ..jsonio import clean_text, dumps, write_atomic
 from ..types import Json
+from .idtable import IdTable
 
 _SYNC_SECONDS = 1.0
 
@@ -58,7 +60,8 @@ class Journal:
         try:
             self.sync()
         finally:
-            os.close(self._handle)
+            handle, self._handle = self._handle, -1  # the number may soon be another file's
+            os.close(handle)
 
     def __enter__(self) -> Journal:
         return self
@@ -108,29 +111,45 @@ def is_ok(record: Json) -> bool:
     return bool(record["status"] == "ok")
 
 
+class Kept(Protocol):
+    """Where the ids of finished records go, each with its content hash."""
+
+    def put(self, name: str, content: Json) -> bool:
+        """Add an id; tell whether it is new."""
+
+
+class _Dictionary(dict[str, Json]):
+    def put(self, name: str, content: Json) -> bool:
+        new = name not in self
+        if new:
+            self[name] = content
+        return new
+
+
 def repair_journal(path: Path, finished: Callable[[Json], bool] = is_ok) -> dict[str, Json]:
     """Drop a torn last line and what is not `finished` (it is tried again).
 
     Returns the ids kept, each with its record's content hash (None where records have none). The
     file is rewritten, atomically, only when there is something to drop.
     """
-    kept: dict[str, Json] = {}
-    size = 0
-    for record, length in _sized(path):
-        if record["id"] not in kept and finished(record):
-            kept[record["id"]] = record.get("content")
-            size += length
-    if path.exists() and size != path.stat().st_size:
-        seen: set[str] = set()
-        write_atomic(path, (json_line(r) for r in read_journal(path) if _keep(r, finished, seen)))
+    kept = _Dictionary()
+    repair_into(path, kept, finished)
     return kept
 
 
-def _keep(record: Json, finished: Callable[[Json], bool], seen: set[str]) -> bool:
-    if record["id"] in seen or not finished(record):
-        return False
-    seen.add(record["id"])
-    return True
+def repair_into(path: Path, kept: Kept, finished: Callable[[Json], bool] = is_ok) -> None:
+    """Do the same, putting what is kept into a given table."""
+    size = 0
+    for record, length in _sized(path):
+        if finished(record) and kept.put(record["id"], record.get("content")):
+            size += length
+    if path.exists() and size != path.stat().st_size:
+        seen = IdTable()
+        write_atomic(path, (json_line(r) for r in read_journal(path) if _keep(r, finished, seen)))
+
+
+def _keep(record: Json, finished: Callable[[Json], bool], seen: IdTable) -> bool:
+    return finished(record) and seen.add(record["id"])
 
 
 def json_line(record: Json) -> bytes:

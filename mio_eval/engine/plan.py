@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import TIMEOUT_MAX
 
 from ..annotators import Annotator
 from ..annotators.judges import make_judge, parse_judges
@@ -19,44 +18,20 @@ from ..metrics.base import Metric
 from ..models import create_model
 from ..models.base import Backend
 from ..models.loglikelihood import need_loglikelihood
-from ..tasks import Task, get_task, get_tasks, render, task_groups
+from ..tasks import Task, get_task, get_tasks, move_media, render, task_groups
 from ..types import Json, Sample
+from .likelihood import for_likelihood
+from .options import Options, check_options
 from .rundir import SUBMISSION
 
 NO_JUDGE = "none"
-DEFAULT_JUDGES = {"image": "starter", "ssim": "skimage"}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run is asked to do. The first group decides the numbers; the second only the way."""
-
-    tasks: tuple[str, ...]
-    model: str = "starter"
-    model_args: Mapping[str, str] = field(default_factory=dict)
-    data: DataMode | None = None
-    data_dir: str | None = None
-    limit: int | None = None
-    seed: int = 0
-    prompt_style: str | None = None
-    separator: str = "\n"
-    metric_settings: tuple[str, ...] = ()
-    judges: tuple[str, ...] = ()
-    allow_partial: bool = False
-
-    out: str = "results/runs"
-    batch_size: int = 16
-    timeout: float = 600.0
-    max_failures: str = "0"
-    cache: bool = True
-    judge_device: str = ""
-
-    def identity(self) -> Json:
-        """Return the options that decide the numbers, for finding an unfinished run again."""
-        data = asdict(self)
-        for name in ("out", "batch_size", "timeout", "max_failures", "cache", "judge_device"):
-            del data[name]
-        return data
+DEFAULT_JUDGES = {
+    "image": "starter",
+    "ssim": "skimage",
+    # Distances between sets are no part of the shipped protocols: they run where one is named.
+    "inception": NO_JUDGE,
+    "effnet": NO_JUDGE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +73,7 @@ class Plan:
 
 def make_plan(options: Options, backend: Backend | None = None) -> Plan:
     """Resolve and check everything a run needs. Raises UsageError before any work is done."""
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"--limit {options.limit}: expected a number of samples from 1 up")
-    if options.batch_size < 1:
-        raise UsageError(f"--batch-size {options.batch_size}: expected a number from 1 up")
-    if not 0 < options.timeout <= TIMEOUT_MAX:
-        raise UsageError(
-            f"--timeout {options.timeout:g}: expected seconds above 0 and below {TIMEOUT_MAX:g}"
-        )
-    parse_max_failures(options.max_failures)
-    if options.data_dir is not None and options.data in ("hub", "sample"):
-        raise UsageError(f"--data {options.data} does not read --data-dir; leave one of them out")
+    check_options(options)
     tasks = get_tasks(options.tasks)
     settings = [parse_setting(text) for text in options.metric_settings]
     judges = parse_judges(options.judges)
@@ -193,9 +158,10 @@ def _plan_task(
     source = open_source(
         task, data_mode(options), Path(options.data_dir) if options.data_dir else None
     )
-    specs = {**task.file.judges, **backend.judges, **judges}
+    specs = {**DEFAULT_JUDGES, **task.file.judges, **backend.judges, **judges}
     chosen = choose_metrics(task, settings, specs)
     found = load_judges(task, chosen.metrics, specs, options.judge_device)
+    task = move_media(for_likelihood(task, chosen.metrics, backend), options.media_position)
     generation = dict(task.file.generation)
     if task.file.frames:
         generation["frames"] = task.file.frames
@@ -278,7 +244,7 @@ def load_judges(
         for role in metric.annotators:
             if role in found:
                 continue
-            judge = make_judge(role, specs.get(role, DEFAULT_JUDGES.get(role, "")), device)
+            judge = make_judge(role, specs.get(role, ""), device)
             try:
                 judge.identity()
             except UsageError as error:
@@ -313,26 +279,6 @@ def check_settings(settings: Sequence[tuple[str, str, str]], metrics: set[str]) 
         }
         if key not in options:
             raise unknown("metric setting", key, options)
-
-
-def parse_max_failures(text: str) -> tuple[float, bool]:
-    """Read `--max-failures`: a count, or a share as `5%`. Returns (value, is a share)."""
-    share = text.endswith("%")
-    try:
-        value = float(text.removesuffix("%")) if share else float(int(text))
-    except ValueError as error:
-        raise UsageError(
-            f"--max-failures {text!r}: expected a count or a share such as 2%"
-        ) from error
-    if not value >= 0 or (share and value > 100):  # `not`, so that NaN is refused too
-        raise UsageError(f"--max-failures {text!r}: expected 0 or more, at most 100%")
-    return value, share
-
-
-def too_many_failures(failed: int, expected: int, limit: str) -> bool:
-    """Tell whether more samples failed than `--max-failures` allows."""
-    value, share = parse_max_failures(limit)
-    return failed > (value / 100 * expected if share else value)
 
 
 def _check_samples(plans: Sequence[TaskPlan], backend: Backend) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from ..types import Json
 
 
 class Progress(Protocol):
@@ -20,6 +23,9 @@ class Progress(Protocol):
     def finish(self) -> None:
         """The stage is over."""
 
+    def event(self, name: str, /, **facts: Json) -> None:
+        """Something for programs; a screen shows little of it (docs/engine.md lists them)."""
+
 
 class Silent:
     """Shows nothing."""
@@ -31,3 +37,32 @@ class Silent:
     def advance(self, failed: bool = False, cached: bool = False) -> None: ...
 
     def finish(self) -> None: ...
+
+    def event(self, name: str, /, **facts: Json) -> None: ...
+
+
+class Several:
+    """Tells several receivers."""
+
+    def __init__(self, receivers: Sequence[Progress]) -> None:
+        self._receivers = receivers
+
+    def message(self, text: str) -> None:
+        for one in self._receivers:
+            one.message(text)
+
+    def start(self, stage: str, task: str, total: int | None, done: int) -> None:
+        for one in self._receivers:
+            one.start(stage, task, total, done)
+
+    def advance(self, failed: bool = False, cached: bool = False) -> None:
+        for one in self._receivers:
+            one.advance(failed, cached)
+
+    def finish(self) -> None:
+        for one in self._receivers:
+            one.finish()
+
+    def event(self, name: str, /, **facts: Json) -> None:
+        for one in self._receivers:
+            one.event(name, **facts)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ..jsonio import canonical, digest
 from ..tasks import Task, render
 from ..types import Json, Media, Part, Request, Sample, Text
+from .likelihood import request_settings
 
 
 def part_json(part: Part) -> Json:
@@ -62,6 +63,7 @@ def build_request(
     Raises OSError when a medium cannot be read, KeyError when an input is missing.
     """
     parts = render(task.prompt(style), sample, separator)
+    settings = request_settings(settings, sample)
     content = {
         "model": model_key,
         "parts": [content_json(part) for part in parts],

@@ -12,18 +12,19 @@ from ..tasks import get_task
 from ..types import Json
 from .annotate import annotate_task
 from .plan import NO_JUDGE, check_settings, choose_metrics, parse_setting
-from .progress import Progress
+from .progress import Progress, Silent
 from .run import close_run, record_scores
 from .rundir import SAMPLES, RunDirectory
 from .score import score_task
 
 
-def rescore(path: Path, settings: tuple[str, ...], progress: Progress) -> Json:
+def rescore(path: Path, settings: tuple[str, ...] = (), progress: Progress | None = None) -> Json:
     """Run the offline stages of a run again and write its run.json; returns its content.
 
     Settings given replace those the run was scored with. Raises UsageError for a run that never
     finished generating.
     """
+    progress = progress or Silent()
     run = RunDirectory(path)
     run.read()  # refuses a folder that is no run before a lock is made in it
     run.lock()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ..data.lm_eval_tasks import READER
@@ -15,13 +16,19 @@ from ..stats import SEED
 from ..types import Json
 from .annotate import annotate_task
 from .cache import ResponseCache
+from .determinism import make_deterministic
+from .engines import make_engine
 from .environment import git_state, hardware, package_versions
 from .generate import Generator
-from .plan import Options, Plan, TaskPlan, make_plan, too_many_failures
+from .meter import peak_memory
+from .options import Options, too_many_failures
+from .overlap import Background
+from .plan import Plan, TaskPlan, make_plan
 from .progress import Progress, Silent
 from .rundir import SCHEMA_VERSION, RunDirectory, runs_in
 from .score import TaskScores, score_json, score_task, write_references, write_submission
 from .text_harness import run_text_task
+from .usage import run_usage
 
 CACHE_FOLDER = ".cache"
 
@@ -120,12 +127,16 @@ def _execute(
             old = run.read()
             data["started"], data["command"] = old["started"], old["command"]
         run.write(data)
+        names = [task.task.name for task in plan.tasks]
+        progress.event("run_started", run=str(run.path), model=data["model"], tasks=names)
         _run_tasks(plan, run, data, progress)
         close_run(run, data)
+        progress.event("finished", status=data["status"], reason=data["reason"])
         return RunResult(run.path, data)
     except (KeyboardInterrupt, MioEvalError, OSError) as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         _write_failed(run, data, reason)
+        progress.event("finished", status="failed", reason=reason)
         if isinstance(error, KeyboardInterrupt):
             raise InterruptedRunError(run.path) from error
         if isinstance(error, OSError):
@@ -151,60 +162,129 @@ class InterruptedRunError(RunError):
         self.path = path
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What the offline stages of a task found, and their seconds."""
+
+    task: TaskPlan
+    scores: TaskScores
+    seconds: dict[str, float]
+
+
 def _run_tasks(plan: Plan, run: RunDirectory, data: Json, progress: Progress) -> None:
+    options = plan.options
     plan.backend.say = progress.message
-    cache = None
-    if plan.options.cache:
-        cache = ResponseCache(Path(plan.options.out) / CACHE_FOLDER)
-    generator = Generator(
-        run, plan.backend, cache, progress, plan.options.batch_size, plan.options.timeout
-    )
+    cache = ResponseCache(Path(options.out) / CACHE_FOLDER) if options.cache else None
+    engine = make_engine(options, plan.backend, progress)
+    generator = Generator(run, plan.backend, cache, progress, engine, options.deterministic)
+    scoring: Background[_Scored] = Background()
     try:
         for task in plan.tasks:
-            start = time.perf_counter()
-            plan.backend.load(task.task.file.inputs, task.task.file.output)
-            loaded = time.perf_counter()
-            if task.task.reader == READER:
-                folder = run.task(task.task.directory)
-                counts = run_text_task(task, plan.backend, cache, folder, progress)
-            else:
-                counts = generator(task)
-            generated = time.perf_counter()
-            scores = annotate_and_score(task, run, progress)
-            data["tasks"][task.task.name]["n_cached"] = counts.cached
-            data["data"][task.task.name] = _describe_data(task)
-            data["timings"][task.task.name] = {
-                "load": loaded - start,
-                "generate": generated - loaded,
-                "score": time.perf_counter() - generated,
-            }
-            record_scores(data, task.task.name, scores)
-            run.write(data)
+            name = task.task.name
+            progress.event("task_started", task=name)
+            timings = _generate(task, plan, run, data, (generator, cache), progress)
+            data["timings"][name] = timings
+            progress.event("generated", task=name, **timings)
+            # Judges may need the memory the model holds: one large model at a time.
+            last = task is plan.tasks[-1]
+            scoring.add(
+                partial(_score, task, run, progress),
+                at_once=last or bool(task.judges) or not options.overlap,
+            )
+            if usage := run_usage(run, plan):
+                data["usage"] = usage
+            for scored in scoring.results():
+                _record(run, data, scored, progress)
+        for scored in scoring.results(wait=True):
+            _record(run, data, scored, progress)
     finally:
-        generator.close()
+        scoring.close()
+        engine.close()
         if cache is not None:
             cache.close()
 
 
-def annotate_and_score(task: TaskPlan, run: RunDirectory, progress: Progress) -> TaskScores:
-    """Run the offline stages of a task: judges, statistics, scores."""
+def _generate(
+    task: TaskPlan,
+    plan: Plan,
+    run: RunDirectory,
+    data: Json,
+    means: tuple[Generator, ResponseCache | None],
+    progress: Progress,
+) -> dict[str, Json]:
+    """Load the model and run the generate stage; returns the timings."""
+    generator, cache = means
+    file = task.task.file
+    text_task = task.task.reader == READER
+    start = time.perf_counter()
+    if plan.options.deterministic:
+        make_deterministic(plan.options.seed)
+        plan.backend.deterministic = True
+    if text_task:
+        plan.backend.load(file.inputs, file.output)
+    else:
+        generator.engine.load(file.inputs, file.output)
+    if plan.options.deterministic:
+        make_deterministic(plan.options.seed)  # torch has come in meanwhile
+    loaded = time.perf_counter()
+    if text_task:
+        folder = run.task(task.task.directory)
+        counts = run_text_task(task, plan.backend, cache, folder, progress, plan.options.timeout)
+    else:
+        counts = generator(task)
+    data["tasks"][task.task.name]["n_cached"] = counts.cached
+    data["data"][task.task.name] = _describe_data(task)
+    return {
+        "load": loaded - start,
+        "generate": time.perf_counter() - loaded,
+        **counts.timings,
+        "peak_memory": peak_memory(),
+    }
+
+
+def _score(task: TaskPlan, run: RunDirectory, progress: Progress) -> _Scored:
+    seconds: dict[str, float] = {}
+    return _Scored(task, annotate_and_score(task, run, progress, seconds), seconds)
+
+
+def _record(run: RunDirectory, data: Json, scored: _Scored, progress: Progress) -> None:
+    """Put a task's scores into run.json. Called in the run's own thread alone."""
+    name = scored.task.task.name
+    data["timings"][name].update(scored.seconds)
+    record_scores(data, name, scored.scores)
+    run.write(data)
+    progress.event("scores", task=name, scores=data["results"][name], **scored.seconds)
+
+
+def annotate_and_score(
+    task: TaskPlan, run: RunDirectory, progress: Progress, seconds: dict[str, float]
+) -> TaskScores:
+    """Run the offline stages of a task: judges, statistics, scores. Fills in their `seconds`."""
+    start = time.perf_counter()
     folder = run.task(task.task.directory)
     if task.judges:
         targets = {sample.id: sample.targets for sample in task.samples() if sample.targets}
         for judge in task.judges.values():
             judge.targets = targets
     annotate_task(folder, sorted(task.judges), progress, task.judges.__getitem__)
+    judged = time.perf_counter()
     if any(metric.needs_split for metric in task.metrics):
         write_references(folder, ((s.id, s.references) for s in task.source))
     if not task.task.spec.scored:
         write_submission(folder)
-    return score_task(folder, task.metrics, task.primary)
+    scores = score_task(folder, task.metrics, task.primary)
+    seconds.update(annotate=judged - start, score=time.perf_counter() - judged)
+    return scores
 
 
 def record_scores(data: Json, name: str, scores: TaskScores) -> None:
     """Put a task's scores and its data fingerprint into run.json's data."""
     data["results"][name] = {m: score_json(score) for m, score in scores.scores.items()}
     data["tasks"][name].update(n_failed=scores.tally.failed, failures=scores.tally.stages)
+    data["tasks"][name]["absent"].update(scores.absent)
+    data.setdefault("groups", {}).pop(name, None)
+    if scores.groups:
+        data["groups"][name] = scores.groups
     data["data"][name].update(n=scores.tally.expected, sha256=scores.fingerprint)
 
 

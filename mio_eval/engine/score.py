@@ -13,13 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MioEvalError
-from ..jsonio import digest, dumps, write_atomic
+from ..jsonio import dumps, write_atomic
 from ..metrics.base import Array, Item, Metric, Statistics
+from ..metrics.sets import SetMetric
 from ..stats import CONFIDENCE, MIN_CLUSTERS, bootstrap_interval, column_sums
 from ..types import Failure, Json, Score
 from .annotate import read_annotations
+from .columns import Fingerprint, Strings
+from .groups import group_scores
 from .journal import json_line, read_journal
 from .rundir import REFERENCES, SAMPLES, STATS, SUBMISSION
+from .sets import prepare_sets
 
 _WINDOW = 4096  # samples whose statistics are computed at once
 _FEW_CLUSTERS = 10  # below this a bootstrap interval is itself very uncertain
@@ -29,16 +33,27 @@ _FEW_CLUSTERS = 10  # below this a bootstrap interval is itself very uncertain
 class Rows:
     """The statistics of one metric: sample ids, clusters, values of shape (n, columns)."""
 
-    ids: list[str] = field(default_factory=list)
-    clusters: list[str] = field(default_factory=list)
+    ids: Strings | list[str] = field(default_factory=Strings)
+    clusters: Strings | list[str] = field(default_factory=Strings)
     blocks: list[Array] = field(default_factory=list)
     failed: int = 0
 
     def ordered(self, columns: int) -> tuple[Array, list[str]]:
         """Return values and clusters sorted by sample id: the order of the journal is chance."""
+        values, order = self._sorted(columns)
+        names: dict[str, str] = {}  # one string a cluster, not one a sample
+        return values, [names.setdefault(c, c) for c in map(self.clusters.__getitem__, order)]
+
+    def sorted_rows(self, columns: int) -> tuple[Array, list[str], list[str]]:
+        """Return values, sample ids and clusters, sorted by sample id."""
+        values, order = self._sorted(columns)
+        return values, [self.ids[i] for i in order], [self.clusters[i] for i in order]
+
+    def _sorted(self, columns: int) -> tuple[Array, Sequence[int]]:
         values = np.concatenate(self.blocks) if self.blocks else np.empty((0, columns))
-        order = sorted(range(len(self.ids)), key=self.ids.__getitem__)
-        return values[order], [self.clusters[i] for i in order]
+        ids = self.ids if isinstance(self.ids, Strings) else Strings(self.ids)
+        order = ids.order()
+        return values[np.asarray(order, dtype=np.intp)], order
 
 
 @dataclass(slots=True)
@@ -50,10 +65,14 @@ class Tally:
     stages: dict[str, int] = field(default_factory=dict)
     references: tuple[int, int] = (0, 0)
     """Fewest and most references of a scored sample."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """Sample id → group, of the samples that have one."""
 
     def saw(self, record: Json) -> None:
         """Count a record."""
         self.expected += 1
+        if group := (record.get("meta") or {}).get("group"):
+            self.groups[record["id"]] = str(group)
         if record["status"] != "ok":
             self.failed += 1
             stage = record["error"]["stage"]
@@ -71,6 +90,10 @@ class TaskScores:
     scores: dict[str, Score]
     tally: Tally
     fingerprint: str
+    absent: dict[str, str] = field(default_factory=dict)
+    """Metrics that refuse this set of samples, with the reason."""
+    groups: dict[str, Json] = field(default_factory=dict)
+    """Metric → group → score."""
 
 
 def write_references(folder: Path, references: Iterable[tuple[str, Sequence[str]]]) -> None:
@@ -94,32 +117,64 @@ def write_submission(folder: Path) -> None:
     write_atomic(folder / SUBMISSION, [dumps(rows).encode(), b"\n"])
 
 
-def prepare_metrics(folder: Path, metrics: Sequence[Metric]) -> None:
-    """Show the whole split's references to the metrics that need them."""
+def prepare_metrics(folder: Path, metrics: Sequence[Metric]) -> dict[str, str]:
+    """Show metrics what they read beyond single samples: the split's references, the whole set.
+
+    Returns the metrics that refuse the set, with the reason.
+    """
     needing = [metric for metric in metrics if metric.needs_split]
     if needing:
         references = [tuple(row["references"]) for row in read_journal(folder / REFERENCES)]
         for metric in needing:
             metric.prepare(references)
+    return prepare_sets(folder, [metric for metric in metrics if isinstance(metric, SetMetric)])
 
 
 def score_task(folder: Path, metrics: Sequence[Metric], primary: str) -> TaskScores:
-    """Score a task's finished samples; writes stats.jsonl atomically."""
-    prepare_metrics(folder, metrics)
-    rows = {metric.name: Rows() for metric in metrics}
+    """Score a task's finished samples; writes stats.jsonl atomically.
+
+    A metric that refuses the set of samples (too few for FID) is absent with its reason; of the
+    primary one there is a score without a value as well, so that the run does not pass for whole.
+    """
+    absent = prepare_metrics(folder, metrics)
+    scoring = [metric for metric in metrics if metric.name not in absent]
+    rows = {metric.name: Rows() for metric in scoring}
     tally = Tally()
-    prints: list[tuple[str, str | None]] = []
+    prints = Fingerprint()
 
     def lines() -> Iterator[bytes]:
-        for line in statistics_lines(folder, metrics, rows, tally, prints):
+        for line in statistics_lines(folder, scoring, rows, tally, prints):
             yield dumps(line).encode() + b"\n"
 
     write_atomic(folder / STATS, lines())
     scores = {
-        metric.name: make_score(metric, rows[metric.name], tally, metric.name == primary)
+        metric.name: make_score(
+            metric, rows.get(metric.name, Rows()), tally, metric.name == primary
+        )
         for metric in metrics
+        if metric.name not in absent or metric.name == primary
     }
-    return TaskScores(scores, tally, digest(sorted(prints, key=lambda pair: pair[0])))
+    return TaskScores(
+        scores,
+        tally,
+        prints.digest(),
+        absent,
+        make_groups(scoring, rows, tally),
+    )
+
+
+def make_groups(
+    metrics: Sequence[Metric], rows: Mapping[str, Rows], tally: Tally
+) -> dict[str, Json]:
+    """Score every group of samples with every metric; nothing where samples have no groups."""
+    found: dict[str, Json] = {}
+    if not tally.groups:
+        return found
+    for metric in metrics:
+        values, ids, clusters = rows[metric.name].sorted_rows(len(metric.columns))
+        if scores := group_scores(metric, values, ids, clusters, tally.groups):
+            found[metric.name] = scores
+    return found
 
 
 def statistics_lines(
@@ -127,7 +182,7 @@ def statistics_lines(
     metrics: Sequence[Metric],
     rows: dict[str, Rows],
     tally: Tally,
-    prints: list[tuple[str, str | None]],
+    prints: Fingerprint,
 ) -> Iterator[Json]:
     """Compute statistics window by window, adding to `rows`; yield the lines of stats.jsonl."""
 
@@ -262,6 +317,9 @@ def make_score(metric: Metric, rows: Rows, tally: Tally, primary: bool) -> Score
         notes = [metric.note(values)]
         if value is None:
             notes.append("undefined on these samples")
+        elif reason := metric.no_interval(values):
+            low = high = None
+            notes.append(f"no interval: {reason}")
         elif interval.low is None:
             few = interval.clusters < MIN_CLUSTERS
             reason = "a single cluster" if few else "undefined on some resamples"

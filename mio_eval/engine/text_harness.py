@@ -39,6 +39,7 @@ def run_text_task(
     cache: ResponseCache | None,
     folder: Path,
     progress: Progress | None = None,
+    timeout: float | None = None,
 ) -> Generation:
     """Run the generate stage of a task whose reader is `lm_eval`."""
     return run_lm_eval_task(
@@ -49,6 +50,7 @@ def run_text_task(
         cache=cache,
         folder=folder,
         progress=progress,
+        timeout=timeout,
     )
 
 
@@ -75,6 +77,7 @@ def run_lm_eval_task(
     include_path: Path | None = None,
     batch_size: int = 64,
     progress: Progress | None = None,
+    timeout: float | None = None,
 ) -> Generation:
     """Answer every document that the journal in `folder` does not hold yet.
 
@@ -88,6 +91,7 @@ def run_lm_eval_task(
         include_path: a folder of lm-eval task files; lm-eval's own are then not searched.
         batch_size: requests (one an option) handed to the model at once.
         progress: told of every finished document.
+        timeout: seconds without any answer after which those asked for have failed.
 
     Raises UsageError when the model or the task cannot be used so, RunError when the data changed.
     """
@@ -113,7 +117,17 @@ def run_lm_eval_task(
             else:
                 writer.waiting.setdefault(document.task, []).append(document)
         if writer.waiting:
-            _evaluate(backend, tasks, writer, cache, seed=seed, batch_size=batch_size)
+            from ..models.lm_eval_model import BackendLM
+
+            model = BackendLM(
+                backend,
+                cache,
+                seed=seed,
+                batch_size=batch_size,
+                timeout=timeout,
+                answered=writer.answered,
+            )
+            _evaluate(model, tasks, writer)
     shown.finish()
     return counts
 
@@ -134,20 +148,9 @@ def _data_changed(folder: Path, what: str) -> RunError:
     )
 
 
-def _evaluate(
-    backend: Backend,
-    tasks: Mapping[str, Any],
-    writer: _Writer,
-    cache: ResponseCache | None,
-    *,
-    seed: int,
-    batch_size: int,
-) -> None:
+def _evaluate(model: Any, tasks: Mapping[str, Any], writer: _Writer) -> None:
     from lm_eval.evaluator import evaluate
 
-    from ..models.lm_eval_model import BackendLM
-
-    model = BackendLM(backend, cache, seed=seed, batch_size=batch_size, answered=writer.answered)
     # lm-eval takes an empty list for "all documents": tasks with nothing to do are left out.
     samples = {name: [d.number for d in waiting] for name, waiting in writer.waiting.items()}
     with _no_bars(), _templates_kept():

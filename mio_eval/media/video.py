@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..types import Media
+from ..types import Json, Media
 from .decode import MAX_AUDIO_SECONDS, MAX_PIXELS, DecodeError
 from .frames import FramePolicy, SceneCutter
 
@@ -73,6 +73,10 @@ class Frames:
     total: int
     fps: float
     policy: str
+
+    def to_json(self) -> Json:
+        """Say which frames these are, for the details of a response."""
+        return {"policy": self.policy, "indices": list(self.indices), "total": self.total}
 
 
 @dataclass(slots=True)

@@ -31,12 +31,17 @@ METRICS = {
     "choice_acc": "choice:ChoiceAccuracy",
     "acc": "accuracy:Acc",
     "unanswerable_f1": "answerability:UnanswerableF1",
+    "unanswerable_ap": "answerability:UnanswerableAp",
     "clip_i": "image_metrics:ClipI",
     "clip_t": "image_metrics:ClipT",
     "clipscore": "image_metrics:ClipScore",
     "image_sim": "image_metrics:ImageSim",
     "ssim": "image_metrics:Ssim",
     "aesthetic": "image_metrics:Aesthetic",
+    "fid": "image_sets:Fid",
+    "kid": "image_sets:Kid",
+    "fid_effnet": "image_sets:FidEffnet",
+    "kid_effnet": "image_sets:KidEffnet",
 }
 
 

@@ -26,6 +26,10 @@ class Acc(Metric):
     higher_is_better = True
     range = (0.0, 100.0)
     columns = ("correct", "count")
+    elsewhere = (
+        "it scores what lm-eval asked and chose, and its signature says so; for choices in a file "
+        "use choice_acc"
+    )
     options: ClassVar[Mapping[str, Option]] = {
         "agg": Option("micro", ("micro",), "micro: mean over all questions"),
         "via": Option(VIA, (VIA,), "what built the prompts and chose the option"),

@@ -4,16 +4,16 @@ Definition (Gurari et al., 2018, and the VizWiz API): the positive class is "not
 prediction is positive when its normalised answer is exactly "unanswerable" (or by a confidence);
 reported are the average precision of that score and F1 at > 0.5.
 
-F1 is a function of summed counts, so `UnanswerableF1` is a metric. Average precision is not:
-it depends on the order of all samples at once, and sums cannot carry it; `unanswerable_ap` is
-therefore a function.
+Average precision depends on the order of all samples at once, and sums cannot carry it:
+`unanswerable_ap` is a function of all. But a text either says "unanswerable" or it does not, and
+for a score of two values average precision is a function of counts: `UnanswerableAp` is a metric.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -97,16 +97,50 @@ class UnanswerableF1(Metric):
     unit = "×100"
     higher_is_better = True
     range = (0.0, 100.0)
-    columns = ("true_positive", "false_positive", "false_negative")
+    columns: ClassVar[tuple[str, ...]] = ("true_positive", "false_positive", "false_negative")
 
     def statistics(self, items: Sequence[Item]) -> Statistics:
-        need_references(self.name, items)
-        positive = np.array([not _answerable(item) for item in items], dtype=np.bool_)
-        found = np.array([says_unanswerable(item.text) for item in items], dtype=np.bool_)
-        return Statistics(_counts(positive, found))
+        return Statistics(_counts(*_labels(self.name, items)))
 
     def score(self, sums: Array) -> Array:
         return _f1(sums)
+
+
+class UnanswerableAp(UnanswerableF1):
+    """Average precision ×100 of "unanswerable", where the text alone says so or not.
+
+    The score of a sample is 1 when its text is "unanswerable", else 0. With these two thresholds
+    the definition comes to R·P + (1 - R)·π: recall R and precision P of saying it, and π the share
+    of unanswerable questions. NaN without an unanswerable question.
+    """
+
+    name = "unanswerable_ap"
+    title = "unanswerability AP"
+    columns = (*UnanswerableF1.columns, "count")
+
+    def statistics(self, items: Sequence[Item]) -> Statistics:
+        counts = super().statistics(items).values
+        return Statistics(np.column_stack([counts, np.ones(len(items))]))
+
+    def score(self, sums: Array) -> Array:
+        hits, false_alarms, misses, count = (sums[..., column] for column in range(4))
+        positives, said = hits + misses, hits + false_alarms
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gained = np.where(hits > 0, hits / positives * (hits / said), 0.0)
+            result: Array = 100.0 * (gained + (1 - hits / positives) * (positives / count))
+        return result
+
+    def keys(self) -> list[tuple[str, str]]:
+        return [("conf", "text")]
+
+
+def _labels(
+    name: str, items: Sequence[Item]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which questions have no answer, and of which the text says so."""
+    need_references(name, items)
+    positive = np.array([not _answerable(item) for item in items], dtype=np.bool_)
+    return positive, np.array([says_unanswerable(item.text) for item in items], dtype=np.bool_)
 
 
 def _answerable(item: Item) -> bool:

@@ -65,6 +65,13 @@ class Metric(ABC):
     """Judges whose annotations the metric reads; `judges` holds their identities."""
     outputs: ClassVar[tuple[Modality, ...]] = ("text",)
     """The modalities of outputs the metric can score."""
+    reads_likelihood: bool = False
+    """The metric reads log-likelihoods of given options, so the model is asked for those."""
+    whole_set: ClassVar[bool] = False
+    """A score of the set (FID): rows are pseudo-values of this very set of samples, and a sample
+    or a group of samples has no score of its own."""
+    elsewhere: ClassVar[str] = ""
+    """For a metric that cannot score files of predictions: what to do instead."""
     counts_references: ClassVar[bool] = False
     """The number of references a sample has changes the number, so the signature shows it."""
 
@@ -123,6 +130,10 @@ class Metric(ABC):
         pairs.append(("v", __version__))
         text = "|".join([self.name, *(f"{k}:{v}" for k, v in pairs)])
         return "".join(text.split())
+
+    def no_interval(self, statistics: Array) -> str:
+        """Say why these statistics give no interval, or "" where they do."""
+        return ""
 
     def note(self, statistics: Array) -> str:
         """Say what a reader must know of these statistics (for example empty references)."""

@@ -7,6 +7,7 @@ are put on the scale of published tables.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import ClassVar, TypeAlias
@@ -14,7 +15,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
-from .bleu import bleu_from_statistics, bleu_statistics, sentence_bleu
+from .bleu import STATISTICS, bleu_from_statistics, bleu_statistics, sentence_bleu
 from .cider import DocumentFrequencies, cider_d, document_frequencies
 from .ptb import TOKENIZER, ptb_tokenize
 from .rouge import rouge_l
@@ -117,6 +118,16 @@ class Cider(CaptionMetric):
         return [*super().keys(), ("df", "split")]
 
 
+class _LastBleu(threading.local):
+    """What BLEU's statistics were last computed of, and what they are."""
+
+    given: object = None
+    values: Array = np.empty((0, STATISTICS))
+
+
+_last_bleu = _LastBleu()
+
+
 class _Bleu(CaptionMetric):
     """Corpus BLEU (Papineni et al., 2002) with the closest reference length, ×100."""
 
@@ -128,8 +139,15 @@ class _Bleu(CaptionMetric):
     order: int
 
     def statistics(self, items: Sequence[Item]) -> Statistics:
-        hypotheses, references = self.tokens_of(items)
-        return Statistics(bleu_statistics(hypotheses, references).astype(np.float64))
+        # The four orders have the same statistics, and come one after the other.
+        tokenizer = self.settings["tokenizer"]
+        given = (tokenizer, [(item.id, item.text, item.references) for item in items])
+        if _last_bleu.given != given:
+            hypotheses, references = self.tokens_of(items)
+            values = bleu_statistics(hypotheses, references).astype(np.float64)
+            values.flags.writeable = False
+            _last_bleu.given, _last_bleu.values = given, values
+        return Statistics(_last_bleu.values)
 
     def score(self, sums: Array) -> Array:
         return 100.0 * bleu_from_statistics(sums, self.order)

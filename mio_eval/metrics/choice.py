@@ -5,6 +5,7 @@ An answer that the rule cannot read is wrong and counted, never dropped and neve
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ PINNED: Mapping[str, str] = {
 """The rules, with the names that signatures show."""
 _NEED_CHOICES = ("letter", "vlmevalkit-can-infer")
 _FORMULA_DATASET = "HME100k"
+_STORED = '{"loglikelihood":'  # how such an output begins (`engine.likelihood`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,11 @@ def judge(item: Item, rule: str) -> Verdict:
             raise ValueError(f"sample {item.id}: rule mme needs yes or no, found {expected!r}")
         read = mme_yes_no(item.text)
         return Verdict(read, read == expected)
+    if not rule.startswith("loglik") and _stored(item.text) is not None:
+        raise ValueError(
+            f"sample {item.id}: the model was asked for log-likelihoods, not for text; "
+            "score with rule loglik-sum or loglik-mean"
+        )
     choices = _choices(item, rule)
     letters = letters_of(choices)
     expected = item.references[0]
@@ -98,14 +105,26 @@ def _choices(item: Item, rule: str) -> Sequence[str]:
 
 
 def _loglikelihoods(item: Item, count: int | None) -> Mapping[str, Sequence[float]]:
-    found: Json = item.annotations.get("loglikelihood")
+    found: Json = item.annotations.get("loglikelihood") or _stored(item.text)
     if not isinstance(found, Mapping) or not found.get("sum"):
-        raise ValueError(f"sample {item.id}: no log-likelihoods of the options")
+        raise ValueError(
+            f"sample {item.id}: no log-likelihoods of the options; run the task with this rule"
+        )
     if count is not None and len(found["sum"]) != count:
         raise ValueError(
             f"sample {item.id}: {len(found['sum'])} log-likelihoods for {count} options"
         )
     return found
+
+
+def _stored(text: str) -> Json | None:
+    """Return the log-likelihoods that an output holds instead of generated text, or None."""
+    if not text.startswith(_STORED):
+        return None
+    try:
+        return json.loads(text)["loglikelihood"]
+    except (ValueError, RecursionError):
+        return None
 
 
 def most_likely(loglikelihood: Mapping[str, Sequence[float]], mean: bool = False) -> int:
@@ -155,6 +174,11 @@ class ChoiceAccuracy(Metric):
     options: ClassVar[Mapping[str, Option]] = {
         "rule": Option("letter", tuple(PINNED), "how the answer is read from the output")
     }
+
+    @property
+    def reads_likelihood(self) -> bool:  # type: ignore[override]  # a setting decides
+        """True for the rules that choose by log-likelihood."""
+        return self.settings["rule"].startswith("loglik")
 
     def statistics(self, items: Sequence[Item]) -> Statistics:
         need_references(self.name, items)

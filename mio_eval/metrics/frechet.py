@@ -128,6 +128,25 @@ def frechet_distance(
     return max(0.0, float(gap @ gap + np.trace(c1) + np.trace(c2) - 2 * trace))
 
 
+def frechet_of_few(features: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+    """Return the squared Fréchet distance of two sets of fewer features than dimensions.
+
+    With centred features X and Y (over the roots of n - 1 and m - 1), tr((Σ₁ Σ₂)^½) is the sum of
+    the singular values of X Yᵀ, an (n, m) matrix: small, and free of the noise that eigenvalues
+    near 0 bring into the root of a singular covariance.
+
+    Args:
+        features, reference: (n, d) and (m, d), 2 or more each.
+    """
+    x, y = np.asarray(features, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
+        raise ValueError(f"expected two sets of 2 or more features, got {x.shape} and {y.shape}")
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    a, b = ((rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1) for rows in (x, y))
+    trace = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return max(0.0, float(gap @ gap + (a * a).sum() + (b * b).sum() - 2 * trace))
+
+
 def fid(features: npt.ArrayLike, reference: npt.ArrayLike, allow_small: bool = False) -> float:
     """Return the Fréchet distance of two sets of features, with the rule for images.
 

@@ -16,6 +16,11 @@ from ..errors import UsageError
 from .base import Array, Item, Metric, Option, Statistics, mean_score, need_references
 from .vqa_text import ANSWER_RULES, DEFAULT_VARIANT, PAIR_RULES, VARIANTS, PairRule
 
+ABSENT_RULES: Mapping[str, str] = {
+    "lavis-spacy": "LAVIS (BLIP-2) puts predictions through the lemmas of a spaCy model",
+    "openflamingo-wordnet": "OpenFlamingo stems predictions by WordNet and a table of its own",
+}
+"""Rules for OK-VQA's answers that papers used and that are not here, with what they are."""
 _ENOUGH = 3  # as many equal answers make a prediction fully right
 
 
@@ -84,6 +89,12 @@ class VqaAccuracy(Metric):
     }
 
     def __init__(self, **settings: str) -> None:
+        if (rule := settings.get("answers", "")) in ABSENT_RULES:
+            raise UsageError(
+                f"answers={rule} of metric {self.name} is not available: {ABSENT_RULES[rule]}, "
+                f"which cannot be had in one fixed version; use {' or '.join(ANSWER_RULES)} "
+                "(numbers by different rules do not compare)"
+            )
         super().__init__(**settings)
         pair_rule(self.settings["variant"], self.settings["answers"])
 

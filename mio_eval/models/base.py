@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
 from ..media.decode import DecodeError
@@ -90,8 +90,11 @@ class Backend(ABC):
         """
         return float(sum(len(part.text) for part in request.parts if isinstance(part, Text)))
 
-    def answer(self, request: Request) -> Part:
-        """Answer one request. Any exception fails that sample alone."""
+    def answer(self, request: Request) -> Part | Response:
+        """Answer one request: a part, or a response where there are details to keep with it.
+
+        Any exception fails that sample alone.
+        """
         raise TypeError(f"backend {self.name} implements neither generate nor answer")
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Response]:
@@ -107,7 +110,15 @@ class Backend(ABC):
             except Exception as error:
                 yield Response(request.sample_id, failure=describe(error))
                 continue
-            yield Response(request.sample_id, output, seconds=time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            if isinstance(output, Response):
+                yield replace(output, seconds=seconds)
+            else:
+                yield Response(request.sample_id, output, seconds=seconds)
+
+    def spent(self, totals: Mapping[str, float]) -> Mapping[str, Json]:
+        """What run.json's `usage` says beside the token counts: `totals`, summed over tasks."""
+        return {}
 
     def close(self) -> None:
         """Free what the model holds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,16 @@ from typing import Any
 from lm_eval.api.model import LM
 
 from ..engine.cache import ResponseCache
-from ..errors import MioEvalError, RunError, UsageError
+from ..engine.hangs import HungError, Watched, within
+from ..errors import RunError, UsageError
 from ..jsonio import clean_text, digest
-from ..types import Failure, Json, Request, Text
-from .base import Backend, describe
+from ..types import Failure, Json, Request, Response, Text
+from .base import Backend
 from .loglikelihood import (
     LoglikelihoodRequest,
     LoglikelihoodResponse,
     SupportsLoglikelihood,
+    ask,
     need_loglikelihood,
 )
 
@@ -43,6 +44,7 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         cache: where answers are found again; every one is put there as soon as it is finished.
         seed: for generation.
         batch_size: requests handed to the backend at once.
+        timeout: seconds without any response after which what was asked has failed; None: no limit.
         answered: told of every answer to a log-likelihood request as it comes, in order.
     """
 
@@ -53,6 +55,7 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         *,
         seed: int = 0,
         batch_size: int = 64,
+        timeout: float | None = None,
         answered: Callable[[Answer], None] = lambda answer: None,
     ) -> None:
         super().__init__()
@@ -60,12 +63,15 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         self._cache = cache
         self._seed = seed
         self._batch_size = batch_size
+        self._timeout = timeout
         self._answered = answered
         self._model_key = digest(backend.identity().to_json())
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
         """Return (log-probability, greedy) of each request; NaN where the model failed."""
         backend = need_loglikelihood(self._backend, _task_of(requests))
+        if self._timeout is not None:
+            backend = Watched(backend, self._timeout)
         results = []
         instances = iter(requests)
         while batch := list(itertools.islice(instances, self._batch_size)):
@@ -144,7 +150,7 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         """Ask the model; what it finished is in the cache even when a request fails."""
         texts: dict[str, str] = {}
         failure: Failure | None = None
-        for response in self._backend.generate(list(requests.values())):
+        for response in self._responses(list(requests.values())):
             request = requests.get(response.sample_id)
             if request is None:
                 continue
@@ -160,46 +166,21 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
             raise RunError(f"{len(requests) - len(texts)} texts were not generated ({why})")
         return texts
 
-
-def ask(
-    backend: SupportsLoglikelihood, requests: Sequence[LoglikelihoodRequest]
-) -> Iterator[LoglikelihoodResponse]:
-    """Yield one response a request, in order. What breaks a batch is found one by one."""
-    if not requests:
-        return
-    done = 0
-    failure = Failure("generate", "NoResponse", "the model gave no response to this request")
-    try:
-        for response in itertools.islice(backend.loglikelihood(requests), len(requests)):
-            yield _checked(response)
-            done += 1
-    except MioEvalError:
-        raise
-    # The boundary of a batch: whatever one request does, the others are answered.
-    except Exception as error:
-        failure = describe(error)
-    if done < len(requests) and len(requests) == 1:
-        yield LoglikelihoodResponse(failure=failure)
-        return
-    for request in requests[done:]:
-        yield from ask(backend, [request])
+    def _responses(self, requests: list[Request]) -> Iterator[Response]:
+        """Generate, within the time limit. Raises RunError when the model hangs."""
+        if self._timeout is None:
+            yield from self._backend.generate(requests)
+            return
+        try:
+            yield from within(self._timeout, lambda: self._backend.generate(requests))
+        except HungError as error:
+            raise RunError(f"the model gave {error}; what was finished is kept") from error
 
 
 def cut(text: str, stops: Sequence[str]) -> str:
     """Return the text before the first of the stop strings."""
     found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
     return text[: min(found)] if found else text
-
-
-def _checked(response: LoglikelihoodResponse) -> LoglikelihoodResponse:
-    """Turn what is no log-probability into a failure."""
-    if response.failure is not None:
-        return LoglikelihoodResponse(failure=response.failure)
-    logprob = float(response.logprob)
-    if not math.isfinite(logprob):
-        failure = Failure("generate", "NotFinite", f"the log-probability is {logprob}")
-        return LoglikelihoodResponse(failure=failure)
-    return LoglikelihoodResponse(logprob, bool(response.greedy))
 
 
 def _task_of(requests: Sequence[Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..display import one_line
 from ..jsonio import write_atomic
 from ..types import Json
+from .groups import HEADER, GroupTable, group_tables
 from .tables import TaskTable, task_tables, verdict
 
 REPORT = "report.md"
@@ -29,6 +30,8 @@ def markdown(path: Path, data: Json) -> str:
     ]
     for table in task_tables(data):
         blocks += _task_blocks(table)
+        for group in group_tables(data, table.name):
+            blocks += [escape(group.title), group_block(group)]
     if skipped := data.get("skipped"):
         lines = [f"- {escape(f'skipped: {task}: {why}')}" for task, why in skipped.items()]
         blocks.append("\n".join(lines))
@@ -68,6 +71,11 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
     body = [[escape(cell) for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in [*lines, *body])
+
+
+def group_block(group: GroupTable) -> str:
+    """Return the table of a task's groups."""
+    return table(list(HEADER), [list(row) for row in group.rows])
 
 
 def _made_with(data: Json) -> str:

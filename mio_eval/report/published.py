@@ -40,6 +40,19 @@ def _numbers() -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
+@cache
+def model_columns(table: str) -> dict[str, dict[str, str]]:
+    """Return a table's columns that are about the models: column → model → yes or no."""
+    found: dict[str, dict[str, str]] = {}
+    path = shipped("results/published") / "mio_models.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["table"] == f"Table {table}":
+                model = f"{row['model']} ({row['model_size']})"
+                found.setdefault(row["column"], {})[model] = row["value"]
+    return found
+
+
 def published_table(spec: Published) -> PublishedTable:
     """Collect the published numbers a task names, by model in the table's order."""
     numbers = [

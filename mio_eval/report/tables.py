@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..display import one_line
 from ..errors import UsageError
-from ..metrics import get_metric, metric_class
-from ..tasks import Task, get_task
+from ..metrics import metric_class
+from ..tasks import get_task
 from ..types import Json
+from .flags import data_flags, judge_flags, other_settings, partial, short
 from .published import PublishedTable, published_table
 
 
@@ -75,19 +76,18 @@ def _task_table(name: str, data: Json) -> TaskTable:
             directory=facts["directory"],
             title=name,
             model=model,
-            flags=_flags(source, None) + _partial(scores, facts["primary"]),
+            flags=data_flags(source, None) + partial(scores.get(facts["primary"])),
             rows=rows,
             absent=facts["absent"],
             failures=facts["failures"],
             notes=_notes(rows),
         )
     specs = task.file.published
-    flags = _flags(source, specs[0].comparable_split if specs else None)
-    flags += _partial(scores, facts["primary"])
+    flags = data_flags(source, specs[0].comparable_split if specs else None)
+    flags += partial(scores.get(facts["primary"]))
     if facts["primary"] in scores:
-        flags += _other_settings(task, facts) + _judges(task, facts)
-    short = ", ".join(dict.fromkeys(flag.partition(":")[0] for flag in flags))
-    own = f"{model} [{short}]" if short else model
+        flags += other_settings(task, facts, facts["primary"]) + judge_flags(task, facts)
+    own = f"{model} [{short(flags)}]" if flags else model
     published = tuple(_compared(published_table(spec), own, scores) for spec in specs)
     return TaskTable(
         name=name,
@@ -109,67 +109,10 @@ def _compared(table: PublishedTable, own: str, scores: Json) -> ComparedTable:
     return ComparedTable(
         title=f"published: {table.source}",
         columns=table.columns,
-        own=(own, *(_number(score["value"], score["unit"]) if score else "–" for score in values)),
+        own=(own, *(number(score["value"], score["unit"]) if score else "–" for score in values)),
         rows=tuple((row.model, *row.values, row.split) for row in table.rows),
         remarks=tuple(f"{row.model}: {row.remark}" for row in table.rows if row.remark),
     )
-
-
-def _flags(source: Json, comparable_split: str | None) -> tuple[str, ...]:
-    """Say in which ways the data differ from those of a published result."""
-    flags = []
-    if source["mode"] == "sample":
-        flags.append(
-            f"SAMPLE: {source['n']} bundled samples, not the benchmark; "
-            "not comparable with published results"
-        )
-        return tuple(flags)
-    expected = source["split_expected"]
-    if source["limit"] is not None and (expected is None or source["limit"] < expected):
-        flags.append(f"LIMIT: the first {source['n']} of {expected or 'all'} samples")
-    elif expected is not None and source["n"] != expected:
-        flags.append(f"INCOMPLETE DATA: {source['n']} samples, the split has {expected}")
-    if comparable_split is not None and source["split"] != comparable_split:
-        flags.append(f"OTHER SPLIT: {source['split']}, the published rows use {comparable_split}")
-    return tuple(flags)
-
-
-def _partial(scores: Json, primary: str) -> tuple[str, ...]:
-    """Say that the primary value leaves failed samples out."""
-    score = scores.get(primary)
-    if score is None or not score["n_failed"]:
-        return ()
-    return (f"PARTIAL: {score['n_failed']} of {score['n_expected']} samples have no score",)
-
-
-def _other_settings(task: Task, facts: Json) -> tuple[str, ...]:
-    """Say that the primary metric was not computed as the task's protocol has it."""
-    name = facts["primary"]
-    used = facts["metrics"].get(name, {})
-    usual = get_metric(name, **task.file.metric_options.get(name, {})).settings
-    other = [f"{key}={used[key]}" for key in usual if used.get(key, usual[key]) != usual[key]]
-    if not other:
-        return ()
-    wanted = ", ".join(f"{key}={usual[key]}" for key in usual)
-    return (f"OTHER SETTINGS: {name} with {', '.join(other)}; the protocol has {wanted}",)
-
-
-def _judges(task: Task, facts: Json) -> tuple[str, ...]:
-    """Say that a metric stands in for the protocol's, or that another judge was used."""
-    flags = []
-    primary = facts["primary"]
-    if primary != task.file.primary:
-        flags.append(f"SUBSTITUTE: {primary} stands in for {task.file.primary}; not comparable")
-    used = facts.get("judges", {})
-    for role, wanted in task.file.judges.items():
-        if role in used and _same_model(used[role]) != _same_model(wanted):
-            flags.append(f"OTHER JUDGE: {role} is {used[role]}, the protocol has {wanted}")
-    return tuple(flags)
-
-
-def _same_model(name: str) -> str:
-    """Reduce a judge's name to what two spellings of one model share."""
-    return name.partition("|")[0].partition("@")[0].lower()
 
 
 def _notes(rows: Sequence[MetricRow]) -> tuple[str, ...]:
@@ -191,7 +134,7 @@ def _metric_row(metric: str, score: Json) -> MetricRow:
     return MetricRow(
         label=title,
         title=f"{title}{unit} {arrow}",
-        value=_number(score["value"], score["unit"]),
+        value=number(score["value"], score["unit"]),
         interval=_interval(score),
         scored=f"{score['n_scored']}/{score['n_expected']}",
         failed=str(score["n_failed"]),
@@ -205,10 +148,10 @@ def _interval(score: Json) -> str:
     if score["ci_low"] is None:
         return "–"
     unit = score["unit"]
-    return f"[{_number(score['ci_low'], unit)}, {_number(score['ci_high'], unit)}]"
+    return f"[{number(score['ci_low'], unit)}, {number(score['ci_high'], unit)}]"
 
 
-def _number(value: float | None, unit: str) -> str:
+def number(value: float | None, unit: str) -> str:
     """Format as published tables do: two decimals, four for unscaled values (SSIM)."""
     if value is None:
         return "–"

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..types import Json
+from .groups import HEADER, MOST_SHOWN, GroupTable, group_tables
 from .tables import ComparedTable, TaskTable, task_tables, verdict
 
 
@@ -18,6 +19,8 @@ def print_run(path: Path, data: Json, console: Console | None = None) -> None:
     console = console or Console(soft_wrap=False)
     for table in task_tables(data):
         _print_task(table, console)
+        for group in group_tables(data, table.name):
+            _print_group(group, console)
     for task, reason in data.get("skipped", {}).items():
         _plain(console, f"skipped: {task}: {reason}")
     _plain(console, verdict(path, data))
@@ -45,6 +48,19 @@ def _print_task(task: TaskTable, console: Console) -> None:
         _plain(console, row.signature)
     for published in task.published:
         _print_published(published, console)
+
+
+def _print_group(group: GroupTable, console: Console) -> None:
+    console.print()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=group.title)
+    table.title_justify = "left"
+    for header in HEADER:
+        table.add_column(header, justify="left" if header == "group" else "right", no_wrap=True)
+    for row in group.rows[:MOST_SHOWN]:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    if len(group.rows) > MOST_SHOWN:
+        _plain(console, f"{len(group.rows) - MOST_SHOWN} more groups: see report.md")
 
 
 def _print_published(published: ComparedTable, console: Console) -> None:

@@ -6,12 +6,16 @@ independent; see Miller, "Adding error bars to evals" (2024), and Efron & Tibshi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from .draws import Weights, bootstrap_weights
+from .exact import ExactColumns
 from .sums import group_sums
 
 Array = npt.NDArray[np.float64]
@@ -20,7 +24,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 12345
 MIN_CLUSTERS = 2  # one cluster drawn again and again has no spread: no interval, not a zero one
-_BLOCK = 1_000_000  # indices drawn at once: bounds memory whatever the number of clusters
+_BLOCK = 4_000_000  # weights held at once by a thread: bounds memory whatever the clusters
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +40,37 @@ class Interval:
 def resampled_sums(sums: Array, resamples: int, seed: int) -> Array:
     """Draw clusters with replacement and sum their statistics: (resamples, k) from (clusters, k).
 
-    Only the raw stream of PCG64 is used, which numpy guarantees not to change, and rows are added
-    in one fixed order, so the result is the same on every machine.
+    The draws are those of `draws.bootstrap_weights`, the sums those of `exact.ExactColumns`, so the
+    result is the same on every machine.
     """
-    clusters, columns = sums.shape
-    generator = np.random.PCG64(seed)
-    result = np.empty((resamples, columns), dtype=np.float64)
-    step = max(1, _BLOCK // clusters)
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        # A resample takes the next draws of the stream, so the size of a block does not matter.
-        raw = generator.random_raw(clusters * size).reshape(size, clusters).T
-        # The upper 32 bits times the number of clusters, shifted down: uniform within 2⁻³².
-        index = ((raw >> np.uint64(32)) * np.uint64(clusters) >> np.uint64(32)).astype(
-            np.intp, order="C"
-        )
-        if size == 1:
-            # Of a single column numpy would sum pairs of pairs, in an order of its own.
-            index = np.repeat(index, 2, axis=1)
-        for column in range(columns):
-            table = np.ascontiguousarray(sums[:, column])
-            # Axis 0 of a C-ordered array is summed row after row.
-            drawn = np.add.reduce(table[index], axis=0)
-            result[start : start + size, column] = drawn[:size]
+    clusters = len(sums)
+    columns = ExactColumns(sums, clusters, fixed=True)
+
+    def draw(first: int, count: int) -> Weights:
+        return bootstrap_weights(clusters, first, count, seed)
+
+    return summed_blocks(draw, columns, clusters, resamples)
+
+
+def summed_blocks(
+    draw: Callable[[int, int], Weights], columns: ExactColumns, clusters: int, resamples: int
+) -> Array:
+    """Sum columns with the weights that `draw(first, count)` gives, block by block, in threads."""
+    result = np.empty((resamples, columns.columns), dtype=np.float64)
+    step = max(1, min(_BLOCK // clusters, -(-resamples // _THREADS)))
+
+    def fill(first: int) -> None:
+        count = min(step, resamples - first)
+        result[first : first + count] = columns.sums(draw(first, count))
+
+    starts = range(0, resamples, step)
+    threads = min(_THREADS, os.cpu_count() or 1, len(starts))
+    if threads < 2 or clusters * resamples < _BLOCK:
+        for first in starts:
+            fill(first)
+        return result
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, starts))
     return result
 
 

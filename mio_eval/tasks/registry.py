@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import UsageError, unknown
 from ..shipped import shipped
-from .schema import PLAIN, Dataset, Hub, Protocol, Published, Split, TaskFile
+from .schema import PLAIN, Dataset, Hub, Likelihood, Protocol, Published, Split, TaskFile
 
 try:  # safe either way; the C one is faster
     from yaml import CSafeLoader as SafeLoader
@@ -111,6 +111,7 @@ _PARTS: dict[str | int, type[BaseModel]] = {
     "dataset": Dataset,
     "splits": Split,
     "hub": Hub,
+    "likelihood": Likelihood,
     "published": Published,
     "protocol": Protocol,
 }

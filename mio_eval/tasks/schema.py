@@ -81,6 +81,22 @@ class Protocol(_Strict):
     notes: tuple[str, ...] = ()
 
 
+class Likelihood(_Strict):
+    """How options are put to a model whose log-likelihoods choose (`choice_acc.rule=loglik-…`)."""
+
+    prompts: dict[str, str]
+    continuation: str
+    """An option after the prompt, with `{choice}` for its text."""
+
+    @model_validator(mode="after")
+    def _has_fields(self) -> Likelihood:
+        if PLAIN not in self.prompts:
+            raise ValueError("prompts needs a 'plain' style, for models without one of their own")
+        if placeholders(self.continuation) != ["choice"]:
+            raise ValueError("continuation needs {choice} exactly once, and no other field")
+        return self
+
+
 class TaskFile(_Strict):
     """A task file, whole."""
 
@@ -92,6 +108,7 @@ class TaskFile(_Strict):
     cluster: Literal["image", "speaker", "video", "subject", "sample"]
     dataset: Dataset
     prompts: dict[str, str]
+    likelihood: Likelihood | None = None
     generation: dict[str, Any] = {}
     metrics: tuple[str, ...] = Field(min_length=1)
     primary: str
@@ -124,20 +141,22 @@ class TaskFile(_Strict):
         if PLAIN not in self.prompts:
             raise ValueError("prompts needs a 'plain' style, for models without one of their own")
         for style, template in self.prompts.items():
-            self._check_template(style, template)
+            self._check_template(f"prompts.{style}", template)
+        for style, template in (self.likelihood.prompts if self.likelihood else {}).items():
+            self._check_template(f"likelihood.prompts.{style}", template)
         return self
 
-    def _check_template(self, style: str, template: str) -> None:
+    def _check_template(self, where: str, template: str) -> None:
         try:
             fields = placeholders(template)
         except ValueError as error:
-            raise ValueError(f"prompts.{style}: {error}; write {{{{ and }}}} for braces") from error
+            raise ValueError(f"{where}: {error}; write {{{{ and }}}} for braces") from error
         for field in fields:
             if not field.isidentifier():
-                raise ValueError(f"prompts.{style}: {{{field}}} is not a plain name")
+                raise ValueError(f"{where}: {{{field}}} is not a plain name")
         for media in self.inputs:
             if media != "text" and fields.count(media) != 1:
-                raise ValueError(f"prompts.{style}: needs {{{media}}} exactly once")
+                raise ValueError(f"{where}: needs {{{media}}} exactly once")
 
 
 def placeholders(template: str) -> list[str]:

@@ -22,6 +22,7 @@ from mio_eval.compat import import_torchvision  # noqa: E402
 from mio_eval.errors import UsageError  # noqa: E402
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "clip"
+import_torchvision()  # transformers imports it too, and would fail where it needs a repair
 
 
 @pytest.fixture(scope="module")

@@ -1,100 +1,58 @@
-"""Exit codes of every command: 0 done, 2 usage, 4 failed or incomplete; never 1 for an error."""
+"""Exit codes: 0 done, 1 regression, 2 usage, 3 incomparable, 4 failed or incomplete.
+
+The cases stand in `exit_code_table`.
+"""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import shlex
 
 import pytest
-from conftest import write_jsonl
+from cli.exit_code_table import World, add_baselines, cases, make_world
+
+from mio_eval.cli import app as program
 
 
-def test_done(invoke, data_dir, finished_run, transcripts, tmp_path):
-    wanted = write_jsonl(
-        tmp_path / "r.jsonl",
-        [
-            {"id": json.loads(line)["id"], "references": ["one two three"]}
-            for line in transcripts.read_text().splitlines()
-        ],
-    )
-    for arguments in (
-        ["--help"],
-        ["--version"],
-        ["run", "--help"],
-        ["tasks", "ls"],
-        ["tasks", "show", "coco_caption"],
-        ["models", "ls"],
-        ["models", "show", "starter"],
-        ["data", "ls"],
-        ["data", "show", "coco_caption", "--data-dir", data_dir],
-        ["data", "check", "librispeech", "--data", "sample"],
-        ["metric", "wer", "--predictions", transcripts, "--references", wanted],
-        ["score", finished_run],
-        ["score", finished_run, "--set", "wer.norm=none"],
-        ["verify", finished_run],
-        ["report", finished_run],
-        ["report", finished_run, finished_run, "--format", "markdown"],
-        ["doctor"],
-    ):
-        ended = invoke(*arguments)
-        assert ended.code == 0, (arguments, ended)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("world")
+        patch.setenv("PATH", str(folder))  # no Java
+        patch.delenv("MIO_EVAL_TASKS", raising=False)
+        made = make_world(folder)
+        add_baselines(made)
+        return made
 
 
-def test_usage(invoke):
-    for arguments in (
-        [],  # the help, as an error: nothing was asked for
-        ["nothing"],
-        ["run"],
-        ["run", "--tasks", "nothing"],
-        ["tasks", "show", "nothing"],
-        ["tasks", "show"],
-        ["models", "show", "nothing"],
-        ["data", "show", "nothing"],
-        ["data", "check", "librispeech"],
-        ["metric", "nothing", "--predictions", "p", "--references", "r"],
-        ["score", "nothing"],
-        ["verify", "nothing"],
-        ["report", "nothing"],
-        ["report"],
-        ["doctor", "--nothing"],
-    ):
-        ended = invoke(*arguments)
-        assert ended.code == 2, (arguments, ended)
+@pytest.mark.parametrize(("code", "arguments"), cases())
+def test_exit_code(invoke, world, tmp_path, code, arguments):
+    out = tmp_path / "out"
+    out.mkdir()
+    filled = [part.format(out=out, **world.paths) for part in shlex.split(arguments)]
+    ended = invoke(*filled)
+    assert ended.code == code, ended
+    if code == 2:
+        assert ended.message, "an error says what is wrong"
 
 
-def test_failed_or_incomplete(invoke, data_dir, transcripts, tmp_path):
-    half = tmp_path / "half.jsonl"
-    half.write_text("".join(transcripts.read_text().splitlines(keepends=True)[:6]))
-    wanted = write_jsonl(
-        tmp_path / "r.jsonl",
-        [
-            {"id": json.loads(line)["id"], "references": ["one two three"]}
-            for line in transcripts.read_text().splitlines()
-        ],
-    )
-    ended = invoke(
-        *("run", "--tasks", "librispeech", "--data-dir", data_dir, "--model", "predictions"),
-        *("--model-args", f"path={half}", "--allow-partial", "--out", "runs"),
-    )
-    assert ended.code == 4
-    (run,) = (path.parent for path in Path("runs").glob("*/run.json"))
-    assert (run / "report.md").is_file()  # the results are written all the same
-    for arguments, code in (
-        (["score", run], 4),
-        (["verify", run], 0),  # what is there does follow from its files
-        (["report", run], 0),
-        (["data", "check", "librispeech", "--data-dir", data_dir], 4),
-        (
-            ["metric", "wer", "--predictions", half, "--references", wanted, "--allow-partial"],
-            4,
-        ),
-    ):
-        assert invoke(*arguments).code == code, arguments
-    (run / "librispeech" / "samples.jsonl").write_text("")
-    ended = invoke("verify", run)
-    assert ended.code == 4
-    assert "DIFFERS" in ended.out
-    assert "problem" in ended.out.splitlines()[-1]
+def test_every_command_is_in_the_table(invoke):
+    """A new command adds its lines to the table."""
+    invoke("--version")  # registers the commands
+    names = [info.name for info in program.app.registered_commands]
+    names += [info.name for info in program.app.registered_groups]
+    assert len(names) > 10
+    given = {(code, arguments.partition(" ")[0]) for code, arguments in cases()}
+    for name in names:
+        for code in (0, 2):
+            assert (code, name) in given, f"{name}: no case with exit code {code}"
+
+
+def test_all_codes_are_reached():
+    assert {code for code, _ in cases()} == {0, 1, 2, 3, 4}
+
+
+def test_results_of_a_failed_run_are_written(world):
+    assert (world.paths["failed"] / "run.json").is_file()
 
 
 def test_error_of_the_machine_is_no_usage_error(invoke, monkeypatch):

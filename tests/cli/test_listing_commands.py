@@ -95,7 +95,7 @@ def test_models(invoke):
     shown = invoke("models", "show", "starter").out
     assert "audio → text: Whisper tiny.en" in shown
     assert "--model-args threads=…" in shown
-    assert shown.count("weights: ") == 3
+    assert shown.count("weights: ") == 4
     assert "--model-args path=…" in invoke("models", "show", "predictions").out
 
 

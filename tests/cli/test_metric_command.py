@@ -281,3 +281,21 @@ def test_an_error_rate_is_against_one_reference(invoke, tmp_path):
     assert ended.code == 4
     shown = json.loads(ended.out)
     assert (shown["value"], shown["n_scored"], shown["n_failed"]) == (0.0, 1, 1)
+
+
+def test_acc_is_lm_evals_and_scores_no_files(invoke, tmp_path):
+    """Its signature says that lm-eval asked; a file of letters is choice_acc's."""
+    given = write_jsonl(tmp_path / "p.jsonl", [{"id": "1", "text": "A"}])
+    wanted = write_jsonl(tmp_path / "r.jsonl", [{"id": "1", "references": ["A"]}])
+    ended = invoke("metric", "acc", "--predictions", given, "--references", wanted)
+    assert ended.code == 2
+    assert "use choice_acc" in ended.err
+
+
+def test_a_metric_that_needs_a_judge_scores_no_files(invoke, tmp_path):
+    given = write_jsonl(tmp_path / "p.jsonl", [{"id": "1", "text": "A"}])
+    wanted = write_jsonl(tmp_path / "r.jsonl", [{"id": "1", "references": ["A"]}])
+    for name, judge in (("fid", "inception"), ("clip_i", "clip")):
+        ended = invoke("metric", name, "--predictions", given, "--references", wanted)
+        assert ended.code == 2
+        assert f"needs the judge {judge}" in ended.err

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mio_eval.compat import import_torchvision
 from mio_eval.models.base import Backend, ModelIdentity
 from mio_eval.models.loglikelihood import LoglikelihoodRequest, LoglikelihoodResponse
 from mio_eval.types import Capability, Part, Request, Text
@@ -16,6 +17,7 @@ TEXT_TO_TEXT = frozenset({Capability(frozenset({"text"}), "text")})
 
 def write_llama(folder: Path, texts: Iterable[str]) -> Path:
     """Save a two-layer Llama with random weights and a byte-level BPE tokenizer."""
+    import_torchvision()  # transformers' image helpers import it, fitting torch or not
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

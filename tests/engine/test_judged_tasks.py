@@ -15,6 +15,7 @@ from mio_eval.annotators.judges import parse_judges
 from mio_eval.engine import Options, RunResult, evaluate
 from mio_eval.errors import UsageError
 from mio_eval.models.base import Backend, ModelIdentity
+from mio_eval.models.starter.backend import Starter
 from mio_eval.report.tables import task_tables
 from mio_eval.types import MODALITIES, Audio, Capability, Image, Part, Request, Text
 from mio_eval.verify import verify
@@ -192,6 +193,7 @@ def test_wrong_judge_options(text, message):
 def test_a_group_skips_what_cannot_run_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("MIO_EVAL_TASKS", str(tmp_path))
     (tmp_path / "groups.toml").write_text('two = ["librispeech_tts", "mmlu"]\n')
+    monkeypatch.setattr(Starter, "loglikelihood", None)
     result = evaluate(Options(("two",), limit=1, out=str(tmp_path / "runs")))
     assert list(result.scores) == ["librispeech_tts"]
     assert "loglikelihood" in result.data["skipped"]["mmlu"]

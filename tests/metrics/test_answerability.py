@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mio_eval import __version__
 from mio_eval.metrics.answerability import (
+    UnanswerableAp,
     UnanswerableF1,
     average_precision,
     majority_answerable,
@@ -60,6 +61,9 @@ def test_vizwiz_val():
             for i, (p, a) in enumerate(zip(predictions, answers, strict=True))
         ]
         assert metric.score(metric.statistics(items).values.sum(axis=0)) == pytest.approx(f1)
+        metric = UnanswerableAp()
+        value = metric.score(metric.statistics(items).values.sum(axis=0))
+        assert value == pytest.approx(expected["average_precision"], abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +124,25 @@ def test_label_comes_from_the_annotation_first():
 def test_hostile_text(text):
     rows = UnanswerableF1().statistics([Item("0", text, (text,))]).values
     assert rows.sum() in (0.0, 1.0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
+def test_ap_of_texts_is_the_definition(rows):
+    """Against the sum over thresholds, and without an unanswerable question no value."""
+    items = [
+        Item(str(i), "Unanswerable." if said else "a cup", ("x",), meta={"answerable": int(known)})
+        for i, (known, said) in enumerate(rows)
+    ]
+    metric = UnanswerableAp()
+    sums = metric.statistics(items).values.sum(axis=0)
+    value = float(metric.score(sums[None])[0])
+    labels, scores = [int(not known) for known, _ in rows], [float(said) for _, said in rows]
+    if not sum(labels):
+        assert math.isnan(value)
+    else:
+        expected = 100 * literal_average_precision(labels, scores)
+        assert value == pytest.approx(expected, abs=1e-9)
+
+
+def test_ap_signature():
+    assert UnanswerableAp().signature(3) == f"unanswerable_ap|conf:text|n:3|v:{__version__}"

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mio_eval.metrics import get_metric
+from mio_eval.metrics.base import Item
 from mio_eval.metrics.bleu import bleu_from_statistics, bleu_statistics, sentence_bleu
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "captioning"
@@ -127,3 +129,25 @@ def test_misuse():
         bleu_from_statistics(np.zeros(10), 5)
     with pytest.raises(ValueError, match="statistics"):
         bleu_from_statistics(np.zeros(9), 4)
+
+
+def test_the_four_orders_share_their_statistics(monkeypatch):
+    """Computed once for one window of samples, again for another; equal to computing alone."""
+    calls = []
+
+    def counted(hypotheses, references):
+        calls.append(len(hypotheses))
+        return bleu_statistics(hypotheses, references)
+
+    items = [Item(str(i), f"a cat on mat {i}", (f"the cat on mat {i}",)) for i in range(5)]
+    alone = get_metric("bleu1").statistics(items[:3]).values
+    monkeypatch.setattr("mio_eval.metrics.captioning.bleu_statistics", counted)
+    for window in (items, items[:3], items[3:]):
+        found = [get_metric(f"bleu{n}").statistics(window).values for n in (1, 2, 3, 4)]
+        for values in found[1:]:
+            np.testing.assert_array_equal(values, found[0])
+        if len(window) == 3:
+            np.testing.assert_array_equal(found[0], alone)
+    assert calls == [5, 3, 2]
+    changed = [*items[3:4], Item("4", "another text", items[4].references)]
+    assert not np.array_equal(get_metric("bleu2").statistics(changed).values, found[0])

@@ -212,6 +212,20 @@ def loglik(sums, tokens, answer="B", **meta):
     return Item("0", "", (answer,), annotations=annotations, meta=meta)
 
 
+def test_loglikelihood_stored_as_output():
+    """What a run by likelihood stores is read by the rules of likelihood, and by no other."""
+    text = '{"loglikelihood":{"options":[" x"," y"],"sum":[-4.0,-6.0],"tokens":[2,4]}}'
+    item = Item("7", text, ("B",), meta={"choices": ["x", "y"]})
+    assert read(item, "loglik-sum") == ("A", 0.0)
+    assert read(item, "loglik-mean") == ("B", 1.0)
+    for rule in ("letter", "first-char", "video-mme", "vlmevalkit-can-infer"):
+        with pytest.raises(ValueError, match="asked for log-likelihoods, not for text"):
+            read(item, rule)
+    for damaged in ("{}", '{"loglikelihood":', '{"loglikelihood":5}', '{"loglikelihood":{}}'):
+        with pytest.raises(ValueError, match="no log-likelihoods"):
+            read(Item("7", damaged, ("B",), meta={"choices": ["x", "y"]}), "loglik-sum")
+
+
 def test_loglikelihood():
     item = loglik([-4.0, -6.0], [2, 4], choices=["x", "y"])
     assert read(item, "loglik-sum") == ("A", 0.0)

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mio_eval.errors import UsageError
-from mio_eval.metrics.frechet import Moments, fid, frechet_distance, kid, moments, squared_mmd
+from mio_eval.metrics.frechet import (
+    Moments,
+    fid,
+    frechet_distance,
+    frechet_of_few,
+    kid,
+    moments,
+    squared_mmd,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FEATURES = np.load(GOLDEN / "fid_fad" / "fid_features.npz")
@@ -34,6 +42,19 @@ def test_golden(case, name, value):
     # With fewer features than dimensions the implementations themselves agree only to 6e-7.
     tolerance = 1e-6 if case.startswith("rank_deficient") else 1e-10
     assert fid(*features(case), allow_small=True) == pytest.approx(value, abs=tolerance)
+
+
+@pytest.mark.parametrize(("case", "name", "value"), CASES)
+def test_golden_by_singular_values(case, name, value):
+    # The others take square roots of eigenvalues that should be 0: see the next test.
+    tolerance = 2e-6 if case.startswith("rank_deficient") else 1e-9
+    assert frechet_of_few(*features(case)) == pytest.approx(value, abs=tolerance)
+
+
+def test_singular_values_are_exact_where_features_are_few():
+    # By mpmath in 40 digits: the eigenvalues of M Mᵀ, M = X Yᵀ of the centred features.
+    exact = 39.932534253094616
+    assert frechet_of_few(*features("rank_deficient_d128_n60")) == pytest.approx(exact, abs=1e-11)
 
 
 @pytest.mark.parametrize("case", FID)

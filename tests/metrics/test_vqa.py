@@ -259,3 +259,9 @@ def test_vqav2_takes_seconds():
     start = time.perf_counter()
     vqa_accuracy(predictions * 10, answers * 10)
     assert time.perf_counter() - start < 10  # 43,190 questions, about 0.6 s
+
+
+@pytest.mark.parametrize("rule", ["lavis-spacy", "openflamingo-wordnet"])
+def test_a_rule_that_papers_used_and_we_lack_says_so(rule):
+    with pytest.raises(UsageError, match=rf"answers={rule} .*not available.*none or emu-porter"):
+        VqaAccuracy(answers=rule)

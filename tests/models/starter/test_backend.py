@@ -8,6 +8,12 @@ import numpy as np
 import pytest
 
 from mio_eval.models import create_model
+from mio_eval.models.loglikelihood import (
+    LoglikelihoodRequest,
+    LoglikelihoodResponse,
+    loglikelihood_inputs,
+    need_loglikelihood,
+)
 from mio_eval.models.starter import assets, backend
 from mio_eval.models.starter.answers import words
 from mio_eval.models.starter.backend import Starter
@@ -44,6 +50,14 @@ class FakeSpeaker:
         return np.full(2400, 0.5 if text == "hello" else 2.0, dtype=np.float32), 24_000
 
 
+class FakeLanguage:
+    def reply(self, text):
+        return f"I am a reply to {text}"
+
+    def loglikelihood(self, requests):
+        return iter([LoglikelihoodResponse(-1.5, tokens=1) for _ in requests])
+
+
 class FakeGenerator:
     def png(self, text, seed):
         return f"{text}|{seed}".encode()
@@ -56,6 +70,7 @@ def starter():
     model._transcriber = FakeTranscriber()
     model._speaker = FakeSpeaker()
     model._generator = FakeGenerator()
+    model._language = FakeLanguage()
     return model
 
 
@@ -116,9 +131,12 @@ def test_the_middle_frame_of_a_video_is_seen(starter, tmp_path):
             image = PIL_Image.new("RGB", (64, 64), blue if number == 4 else red)
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode(None))
-    assert ask(starter, Video(path), "\nWhat color is it?\nAnswer with a word.").text == "blue"
+    seen = ask(starter, Video(path), "\nWhat color is it?\nAnswer with a word.")
+    assert seen.output.text == "blue"
+    assert seen.details == {"frames": {"policy": "uniform:3", "indices": [4], "total": 9}}
     assert len(starter._classifier.pictures) == 1
-    assert ask(starter, Video(path), "\nwho is it\nAnswer with a single word.").text == "owl"
+    owl = ask(starter, Video(path), "\nwho is it\nAnswer with a single word.")
+    assert owl.output.text == "owl"
 
 
 def test_text_becomes_speech(starter):
@@ -137,11 +155,14 @@ def test_text_becomes_a_picture(starter):
     assert (part.name, part.read()) == ("face.png", b"a bus|7")
 
 
-def test_text_alone_needs_options(starter):
+def test_text_alone(starter):
     text = "Which metal is a liquid?\nA. gold\nB. liquid mercury\nAnswer with the letter."
     assert ask(starter, text).text == "B"
-    with pytest.raises(ValueError, match="lettered options"):
-        ask(starter, "Who are you?")
+    assert ask(starter, "Who are you?").text == "I am a reply to Who are you?"
+    scored = list(starter.loglikelihood([LoglikelihoodRequest("a", " b")]))
+    assert [response.logprob for response in scored] == [-1.5]
+    assert need_loglikelihood(starter, "mmlu") is starter
+    assert loglikelihood_inputs(starter) == {"text"}
 
 
 @pytest.mark.parametrize("want", ["image", "audio", "video"])
@@ -187,12 +208,12 @@ def test_incapabilities(inputs, output):
         ("image audio text", "text", {"classifier", "transcriber"}),
         ("text", "audio", {"speaker"}),
         ("text", "image", {"generator"}),
-        ("text", "text", set()),
+        ("text", "text", {"language"}),
     ],
 )
 def test_only_what_a_task_needs_is_loaded(monkeypatch, inputs, output, loaded):
     seen = set()
-    for part in ("classifier", "transcriber", "speaker", "generator"):
+    for part in ("classifier", "transcriber", "speaker", "generator", "language"):
         monkeypatch.setattr(Starter, f"_load_{part}", lambda self, part=part: seen.add(part))
     monkeypatch.setattr(backend, "_need", lambda module, purpose: None)
     Starter().load(inputs.split(), output)
@@ -201,7 +222,9 @@ def test_only_what_a_task_needs_is_loaded(monkeypatch, inputs, output, loaded):
 
 def test_the_identity_names_every_weight_and_no_other(monkeypatch):
     before = Starter().identity().to_json()
-    assert set(before["extra"]) == {"whisper-tiny.en", "efficientnet-lite0", "face-gan"}
+    assert set(before["extra"]) == {
+        *("whisper-tiny.en", "efficientnet-lite0", "face-gan", "smollm2-135m-instruct")
+    }
     assert "gan-face-generate==1.1.1" in before["revision"]
     assert "hibari-tts==" in before["revision"]
     more = {**assets.ASSETS, "other": assets.ASSETS["face-gan"]}

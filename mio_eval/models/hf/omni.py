@@ -1,0 +1,137 @@
+"""Kind `omni`: Qwen2.5-Omni and Qwen3-Omni, which see, hear, write and speak.
+
+Text is written by the thinker alone; speech by thinker, talker and vocoder, one request at a time.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from ...types import Audio, Capability, Json, Modality, Request, Response
+from ..base import OutOfMemory, describe
+from . import settings as generation
+from .chat import ProcessorFamily
+from .family import Checkpoint
+from .inputs import Prompt, shown_rate
+from .loading import memory_guard, need, number
+from .text import answer_part
+
+SPEECH_RATE = 24_000  # of both models' vocoders, Hz
+_TYPES = {"qwen2_5_omni", "qwen3_omni_moe"}
+
+
+class Omni(ProcessorFamily):
+    """Image, sound, video and text in; text or speech out."""
+
+    kind = "omni"
+    arguments: ClassVar[Mapping[str, str]] = {
+        **ProcessorFamily.arguments,
+        "speaker": "voice of spoken answers (default: the model's first)",
+        "talker_max_new_tokens": "longest spoken answer, in speech tokens (default: the model's)",
+    }
+
+    @classmethod
+    def matches(cls, checkpoint: Checkpoint) -> bool:
+        return checkpoint.model_type in _TYPES
+
+    @property
+    def inputs(self) -> frozenset[Modality]:
+        return frozenset({"text", "image", "audio", "video"})
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        can = {Capability(self.inputs, "text")}
+        if self.checkpoint.config.get("enable_audio_output", True):
+            can.add(Capability(self.inputs, "audio"))
+        return frozenset(can)
+
+    @property
+    def decoder(self) -> Any:
+        return self.model.thinker
+
+    @property
+    def context_length(self) -> int | None:
+        config = self.model.config.thinker_config.get_text_config()
+        value = getattr(config, "max_position_embeddings", None)
+        return int(value) if value else None
+
+    def identity(self) -> dict[str, Json]:
+        own = {k: self.options.extra[k] for k in ("speaker", "talker_max_new_tokens")
+               if k in self.options.extra}  # fmt: skip
+        return {**super().identity(), **own}
+
+    def auto_class(self) -> Any:
+        transformers = need("transformers", "kind omni")
+        return getattr(transformers, self.checkpoint.architectures[0])
+
+    def video_arguments(self, videos: Sequence[Any]) -> dict[str, Any]:
+        # This processor knows one rate for all videos of a call: see `batch_key`.
+        return {**super().video_arguments(videos), "fps": shown_rate(videos[0])}
+
+    def batch_key(self, prompt: Prompt) -> tuple[Any, ...]:
+        return (*prompt.shape, *map(shown_rate, prompt.videos))
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Response]:
+        yield from super().generate([r for r in requests if r.want == "text"])
+        for request in requests:
+            if request.want == "audio":
+                yield self._speak(request)
+
+    def new_tokens(
+        self, inputs: Mapping[str, Any], arguments: Mapping[str, Json], stops: Sequence[str]
+    ) -> Any:
+        sequences = self.model.thinker.generate(
+            **inputs,
+            generation_config=self.generation_config(arguments),
+            **self._stopping(stops),
+        )
+        return answer_part(sequences, inputs["input_ids"])
+
+    def generation_config(self, arguments: Mapping[str, Json]) -> Any:
+        from transformers import GenerationConfig
+
+        own = self.model.thinker.generation_config
+        ids = {name: getattr(own, name, None) for name in generation.TOKEN_IDS}
+        return GenerationConfig(**{k: v for k, v in ids.items() if v is not None}, **arguments)
+
+    def _speak(self, request: Request) -> Response:
+        """Answer in speech: 24 kHz WAV."""
+        start = time.perf_counter()
+        try:
+            with memory_guard():
+                wave = self._wave(request)
+        except OutOfMemory:
+            raise
+        # The per-sample boundary.
+        except Exception as error:
+            return Response(request.sample_id, failure=describe(error))
+        soundfile = need("soundfile", "speech", "pip install 'mio-eval[speech]'")
+        stream = io.BytesIO()
+        soundfile.write(stream, wave, SPEECH_RATE, format="WAV", subtype="PCM_16")
+        data = stream.getvalue()
+        audio = Audio(load=lambda: data, name="speech.wav")
+        return Response(request.sample_id, audio, seconds=time.perf_counter() - start)
+
+    def _wave(self, request: Request) -> Any:
+        torch = need("torch", "any model")
+        prompt = request.prepared if isinstance(request.prepared, Prompt) else self.read(request)
+        arguments = generation.arguments(request.settings)
+        inputs = self.encode([prompt])
+        if failure := self.too_long(inputs["input_ids"].shape[1], arguments["max_new_tokens"]):
+            raise ValueError(failure.message)
+        extra = self.options.extra
+        given: dict[str, Any] = {f"thinker_{name}": value for name, value in arguments.items()}
+        if longest := number("talker_max_new_tokens", extra):
+            given["talker_max_new_tokens"] = longest
+        speakers = list(getattr(self.model, "speaker_map", {}))
+        if speaker := extra.get("speaker", speakers[0] if speakers else ""):
+            given["speaker"] = speaker
+        torch.manual_seed(generation.request_seed(request))
+        with torch.inference_mode():
+            found = self.model.generate(**inputs, **given, generation_mode="audio")
+        wave = found[1]
+        wave = wave[0] if isinstance(wave, list | tuple) else wave
+        return wave.reshape(-1).float().cpu().numpy()

@@ -1,0 +1,292 @@
+"""Comparing runs: the numbers, who is refused and why, failures, published rows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from prediction_runs import SPEECH_IDS
+
+from mio_eval import compare, load_run
+from mio_eval.comparison.baseline import read_baseline, write_baseline
+from mio_eval.errors import IncomparableError, UsageError
+from mio_eval.metrics import get_metric
+
+
+def edit(run, change):
+    """Change run.json."""
+    path = run / "run.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def test_numbers(runs):
+    """Every number of a row against its definition, computed apart."""
+    bad = dict.fromkeys(SPEECH_IDS[::2], "nothing at all")
+    one, two = runs(name="a"), runs(change=bad, name="b")
+    (row,) = [r for r in compare(one, two, metrics=["wer"]).rows if r.metric == "wer"]
+    a, b = (load_run(path).rows("librispeech", "wer") for path in (one, two))
+    assert a.ids == b.ids == tuple(sorted(SPEECH_IDS))
+
+    def wer(table):
+        return 100 * table[:, :3].sum() / table[:, 3].sum()
+
+    assert (row.value_first, row.value_second) == (0.0, pytest.approx(wer(b.values)))
+    assert row.difference == row.value_second - row.value_first
+    assert (row.n_shared, row.only_first, row.only_second) == (12, 0, 0)
+    assert (row.wins, row.ties, row.losses) == (0, 6, 6)
+    assert row.clusters == 3
+    # The bootstrap of three speakers, draw by draw.
+    speakers = sorted(set(a.clusters))
+    stream = np.random.PCG64(12345)
+    found = []
+    for _ in range(2000):
+        drawn = [int(stream.random_raw() >> 32) * 3 >> 32 for _ in speakers]
+        pick = [i for d in drawn for i, c in enumerate(b.clusters) if c == speakers[d]]
+        found.append(wer(b.values[pick]) - wer(a.values[pick]))
+    found.sort()
+    result = compare(one, two, metrics=["wer"], resamples=2000).rows[0]
+    assert (result.ci_low, result.ci_high) == pytest.approx((found[50], found[-51]), abs=1e-12)
+    assert result.standard_error == pytest.approx(np.std(found, ddof=1), rel=1e-9)
+    centred = np.abs(np.array(found) - np.mean(found))
+    share = (np.sum(centred >= result.difference) + 1) / 2001
+    assert result.p_bootstrap == pytest.approx(share)
+    # Of 2³ ways to swap three speakers, all or none gives the largest difference.
+    assert result.p_randomisation == pytest.approx(0.25, abs=0.03)
+    assert result.p_mcnemar is None
+    assert result.p_holm == result.p_randomisation
+    assert result.verdict == "no difference"
+
+
+def test_equal_runs_are_no_different(runs):
+    one, two = runs("coco_caption", name="a"), runs("coco_caption", name="b")
+    for row in compare(one, two).rows:
+        assert row.difference == 0.0
+        assert (row.ci_low, row.ci_high) == (0.0, 0.0)
+        assert row.p_bootstrap == row.p_randomisation == 1.0
+        assert (row.wins, row.ties, row.losses) == (0, 12, 0)
+        assert row.changed == ()
+
+
+def test_a_regression_is_found_and_its_samples_are_named(runs):
+    bad = {str(1000 + i): "a thing" for i in range(10)}
+    one, two = runs("coco_caption", name="a"), runs("coco_caption", change=bad, name="b")
+    result = compare(one, two, top=3)
+    (cider,) = [row for row in result.rows if row.primary]
+    assert cider.metric == "cider"
+    assert cider.verdict == "worse"
+    assert result.regressions == [cider]  # the others are outside the family
+    assert cider.ci_high < 0
+    assert len(cider.changed) == 3
+    assert all(sample.second < sample.first for sample in cider.changed)
+    assert all(sample.output_second == "a thing" for sample in cider.changed)
+    assert cider.changed[0].first - cider.changed[0].second == max(
+        s.first - s.second for s in compare(one, two, top=12).rows[0].changed
+    )
+    (swapped,) = [row for row in compare(two, one).rows if row.primary]
+    assert swapped.verdict == "better"
+    assert (swapped.wins, swapped.losses) == (cider.losses, cider.wins)
+
+
+def test_holm_is_over_tasks_and_runs(runs):
+    bad = {str(1000 + i): "a thing" for i in range(10)}
+    one = runs("coco_caption,librispeech", name="a")
+    two = runs("coco_caption,librispeech", change=bad, name="b")
+    three = runs("coco_caption,librispeech", change=bad, name="c")
+    result = compare(one, two, three)
+    family = [row for row in result.rows if row.p_holm is not None]
+    assert [(row.second, row.task, row.metric) for row in family] == [
+        (two.name, "coco_caption", "cider"),
+        (two.name, "librispeech", "wer"),
+        (three.name, "coco_caption", "cider"),
+        (three.name, "librispeech", "wer"),
+    ]
+    assert family[0].p_holm == pytest.approx(min(1.0, 4 * family[0].p))
+    asked = compare(one, two, metrics=["cider", "bleu4"])
+    assert [row.p_holm is not None for row in asked.rows] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "shown"),
+    [
+        ({"prompt_style": "mio-base"}, "prompt_style", "prompt_style is 'plain' / 'mio-base'"),
+        ({"separator": " "}, "separator", r"separator is '\n' / ' '"),
+        ({"metric_settings": ("wer.norm=none",)}, "signature.wer.norm", "'whisper-en' / 'none'"),
+        ({"limit": 8}, "data", "data.limit is absent / 8"),
+    ],
+)
+def test_different_settings_are_refused_by_name(runs, options, field, shown):
+    one, two = runs(name="a"), runs(name="b", **options)
+    with pytest.raises(IncomparableError) as refused:
+        compare(one, two)
+    assert shown in str(refused.value)
+    assert f"--allow-different {field}" in str(refused.value)
+    assert refused.value.exit_code == 3
+    also = ["prompt"] if field == "prompt_style" else []
+    result = compare(one, two, allow_different=[field, *also])
+    assert any(d.field.startswith(field) for _, d in result.differences)
+    assert result.to_json()["allow_different"] == [field, *also]
+    assert result.to_json()["allowed_differences"][0]["with"] == two.name
+
+
+def test_group_and_pattern_allow_too(runs):
+    one, two = runs(name="a"), runs(name="b", metric_settings=("wer.norm=none",))
+    assert compare(one, two, allow_different=["signature"]).rows
+    assert compare(one, two, allow_different=["signature.*.norm"]).rows
+    with pytest.raises(IncomparableError):
+        compare(one, two, allow_different=["signature.wer.agg"])
+    with pytest.raises(UsageError, match="did you mean signature"):
+        compare(one, two, allow_different=["signatur"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        (("tasks", "librispeech", "version"), 7, "task.version"),
+        (("tasks", "librispeech", "sha256"), "0", "task.sha256"),
+        (("tasks", "librispeech", "split"), "dev", "split"),
+        (("tasks", "librispeech", "generation"), {"max_new_tokens": 3}, "generation."),
+        (("tasks", "librispeech", "judges"), {"asr": "x"}, "judges.asr"),
+        (("data", "librispeech", "sha256"), "0", "data.sha256"),
+    ],
+)
+def test_every_recorded_setting_counts(runs, path, value, field):
+    one, two = runs(name="a"), runs(name="b")
+
+    def change(data):
+        for key in path[:-1]:
+            data = data[key]
+        data[path[-1]] = value
+
+    edit(two, change)
+    with pytest.raises(IncomparableError, match=field.replace(".", r"\.")):
+        compare(one, two)
+
+
+def test_another_seed_and_another_batch_size_are_no_difference(runs):
+    one, two = runs(name="a", seed=1), runs(name="b", seed=2, batch_size=3)
+    assert compare(one, two).differences == ()
+
+
+def test_failures_are_left_out_and_said(runs):
+    one, two = runs(name="a"), runs(name="b", drop=4)
+    row = compare(one, two, metrics=["wer"]).rows[0]
+    assert (row.n_shared, row.only_first, row.only_second) == (8, 4, 0)
+    assert (row.failed_first, row.failed_second) == (0, 4)
+    assert "FAILED SAMPLES: 0 of 12 in" in row.notes[0]
+    assert "4 of 12 in" in row.notes[0]
+    assert row.value_second == 0.0
+
+
+def test_limit_allowed_compares_shared_samples(runs):
+    one, two = runs(name="a"), runs(name="b", limit=5)
+    row = compare(one, two, allow_different=["data"], metrics=["wer"]).rows[0]
+    assert (row.n_shared, row.only_first) == (5, 7)
+
+
+def test_nothing_shared(runs):
+    one, two = runs(name="a"), runs("coco_caption", name="b")
+    with pytest.raises(IncomparableError, match="share no task and metric"):
+        compare(one, two)
+    both = runs("coco_caption,librispeech", name="c")
+    assert compare(one, both).missing == (f"task coco_caption is in {both.name} only",)
+
+
+def test_binary_answers_have_mcnemar():
+    from mio_eval.comparison.pairing import _discordant, _Paired
+    from mio_eval.load import MetricRows
+
+    metric = get_metric("acc")
+
+    def table(right):
+        values = np.column_stack([right, np.ones(len(right))]).astype(float)
+        ids = tuple(map(str, range(len(right))))
+        return MetricRows(ids, ids, values, tuple(metric.per_sample(values).tolist()))
+
+    member = _Paired(None, metric, table([1, 1, 1, 0, 0]), table([1, 0, 0, 1, 0]))
+    assert _discordant(member) == (2, 1)
+
+
+def test_published_row_is_unpaired_and_says_so(runs):
+    run = runs("coco_caption", name="a")
+    with pytest.raises(IncomparableError, match=r"data\.published is '12 samples"):
+        compare(run, "published:MIO-Instruct")
+    result = compare(run, "published:mio-instruct", allow_different=["data"])
+    (row,) = result.rows
+    assert (row.method, row.metric, row.value_second) == ("unpaired", "cider", 120.4)
+    assert row.p_randomisation is row.p_bootstrap is row.wins is None
+    assert row.notes[-1].startswith("UNPAIRED: the published row has no per-sample data")
+    # √2 standard errors of this run, whose jackknife is that of a mean here.
+    scores = np.array(load_run(run).rows("coco_caption", "cider").scores)
+    error = scores.std(ddof=1) / np.sqrt(12) * np.sqrt(2)
+    assert row.standard_error == pytest.approx(error, rel=1e-9)
+    assert row.ci_high - row.difference == pytest.approx(1.959963984540054 * error, rel=1e-9)
+    with pytest.raises(UsageError, match="unknown published row"):
+        compare(run, "published:nobody")
+    with pytest.raises(UsageError, match="at least one run"):
+        compare("published:MIO-Instruct", "published:MIO-Base")
+
+
+def test_baseline_file_compares_as_its_run(runs, tmp_path):
+    bad = dict.fromkeys(SPEECH_IDS[:5], "no")
+    one, two = runs(name="a", drop=2), runs(name="b", change=bad)
+    file = write_baseline(one, tmp_path / "b.json")
+    (direct, stored) = (compare(path, two, metrics=["wer"]).rows[0] for path in (one, file))
+    for field in ("difference", "ci_low", "ci_high", "p_randomisation", "wins", "losses"):
+        assert getattr(direct, field) == getattr(stored, field)
+    small = write_baseline(two, tmp_path / "s.json", aggregates=True)
+    assert small.stat().st_size < file.stat().st_size
+    assert compare(small, two, metrics=["wer"]).rows[0].method == "unpaired"
+    file.write_text(file.read_text().replace("librispeech", "librispeach"))
+    with pytest.raises(UsageError, match="sha256 does not fit"):
+        read_baseline(file)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "x"}'])
+def test_file_that_is_no_baseline(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match="baseline"):
+        compare(path, path)
+
+
+def test_usage_errors(runs, tmp_path):
+    run = runs(name="a")
+    for arguments, options, message in (
+        ((run,), {}, "two results or more"),
+        ((run, tmp_path), {}, "is not a run directory"),
+        ((run, run), {"tasks": ["librispech"]}, "did you mean librispeech"),
+        ((run, run), {"alpha": 0}, "alpha 0"),
+        ((run, run), {"alpha": float("nan")}, "alpha nan"),
+        ((run, run), {"top": -1}, "top -1"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            compare(*arguments, **options)
+    with pytest.raises(IncomparableError, match="no task and metric of those asked for"):
+        compare(run, run, metrics=["cider"])
+
+
+def test_unfinished_run_is_refused(runs):
+    one, two = runs(name="a"), runs(name="b")
+    edit(two, lambda data: data.update(status="running"))
+    with pytest.raises(IncomparableError, match="not finished"):
+        compare(one, two)
+
+
+def test_set_metric_needs_the_same_set():
+    """FID's rows are pseudo-values of one set: a part of them is no score."""
+    from mio_eval.comparison.pairing import _unpairable
+    from mio_eval.load import MetricRows
+
+    metric = get_metric("fid")
+
+    def table(ids, values):
+        rows = np.column_stack([values, np.ones(len(values))])
+        return MetricRows(tuple(ids), tuple(ids), rows, (None,) * len(values))
+
+    one, two = table("abc", [1.0, 2.0, 3.0]), table("abd", [1.0, 2.0, 3.0])
+    assert "the two scored sets differ" in _unpairable(metric, one, two)
+    assert _unpairable(metric, one, one) == ""
+    assert "none" in _unpairable(metric, one, table("abc", [2.0, 2.0, 2.0]))

@@ -1,0 +1,5 @@
+"""Runs to compare."""
+
+from runs_fixture import runs
+
+__all__ = ["runs"]

@@ -1,0 +1,24 @@
+"""Tiny checkpoints, each built once a test session and process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the folder of a tiny checkpoint by its name in `tiny.BUILDERS`."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from models.hf import tiny
+
+    root = tmp_path_factory.mktemp("checkpoints")
+
+    def build(name: str) -> Path:
+        folder = root / name
+        return folder if folder.exists() else tiny.BUILDERS[name](folder)
+
+    return build

@@ -1,0 +1,221 @@
+"""Every family through the command line, against direct calls of transformers.
+
+The architectures and processors are real, the weights tiny and random.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+soundfile = pytest.importorskip("soundfile")
+
+from models.hf import direct  # noqa: E402
+from PIL import Image as Pillow  # noqa: E402
+
+from mio_eval.cli import main  # noqa: E402
+from mio_eval.engine.journal import read_journal  # noqa: E402
+from mio_eval.media import load_audio  # noqa: E402
+from mio_eval.media.frames import parse_policy  # noqa: E402
+from mio_eval.media.video import load_frames  # noqa: E402
+from mio_eval.models import create_model  # noqa: E402
+from mio_eval.shipped import sample_data  # noqa: E402
+from mio_eval.types import Audio, Request, Text, Video  # noqa: E402
+
+BEAMS = {"max_new_tokens": 16, "num_beams": 5, "do_sample": False}  # of the VQA tasks
+WITH_TEMPLATE = [
+    "llava_chat", "llava_next", "llava_onevision", "idefics2", "smolvlm", "qwen2_vl",
+    "qwen2_5_vl", "qwen3_vl", "qwen2_5_omni",
+]  # fmt: skip
+RAW = ["llava", "blip2", "instructblip", "kosmos2"]
+WITH_VIDEO = ["llava_onevision", "smolvlm", "qwen2_5_vl", "qwen3_vl", "qwen2_5_omni"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def run(folder: Path, task: str, out: Path, *options: str, style: str = "plain") -> list[Any]:
+    """Run the first two samples of a task through the command line; return their rows."""
+    with pytest.raises(SystemExit) as stopped:
+        main(
+            ["run", "--model", "hf", "--model-args", f"pretrained={folder},device=cpu",
+             "--tasks", task, "--data", "sample", "--limit", "2", "--prompt-style", style,
+             "--out", str(out), "--no-cache", *options]
+        )  # fmt: skip
+    assert stopped.value.code == 0
+    (journal,) = out.glob("*/*/samples.jsonl")
+    rows = sorted(read_journal(journal), key=lambda row: row["id"])
+    assert len(rows) == 2
+    assert [row["error"] for row in rows] == [None, None]
+    return rows
+
+
+def picture(name: str) -> Pillow.Image:
+    (path,) = sample_data().glob(f"coco/val2014/{name}")
+    return Pillow.open(path).convert("RGB")
+
+
+def words(row: Any) -> str:
+    return "".join(part.get("text", "") for part in row["prompt"]).strip()
+
+
+def model_and_processor(folder: Path) -> tuple[Any, Any]:
+    model, processor = direct.load(folder)
+    return getattr(model, "thinker", model), processor
+
+
+@pytest.mark.parametrize("name", WITH_TEMPLATE)
+def test_image_question_through_the_chat_template(
+    name: str, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = checkpoint(name)
+    model, processor = model_and_processor(folder)
+    said = []
+    for row in run(folder, "vqav2", tmp_path):
+        image = picture(row["prompt"][0]["image"])
+        content = [{"type": "image", "image": image}, {"type": "text", "text": words(row)}]
+        inputs = direct.chat_inputs(processor, content)
+        want = direct.continue_text(model, processor, inputs, **BEAMS)
+        assert row["output"]["text"] == want.strip()
+        said.append(want.strip())
+    assert any(said)
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_image_question_without_a_chat_template(
+    name: str, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = checkpoint(name)
+    model, processor = direct.load(folder)
+    for row in run(folder, "vqav2", tmp_path):
+        prompt = words(row)
+        if name == "llava":
+            prompt = f"<image>\n{prompt}"
+        image = picture(row["prompt"][0]["image"])
+        inputs = processor(images=image, text=prompt, return_tensors="pt")
+        want = direct.continue_text(model, processor, inputs, **BEAMS)
+        if name == "kosmos2":
+            want = processor.post_process_generation(want)[0]
+        assert row["output"]["text"] == want.strip()
+
+
+@pytest.mark.parametrize("name", WITH_VIDEO)
+def test_video_question(name: str, checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = checkpoint(name)
+    model, processor = model_and_processor(folder)
+    for row in run(folder, "msvd_qa", tmp_path):
+        (path,) = sample_data().glob(f"msvd_qa/video/{row['prompt'][0]['video']}")
+        frames = load_frames(Video(path), parse_policy("uniform:8"))
+        text = processor.apply_chat_template(
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "video"}, {"type": "text", "text": words(row)}],
+                }
+            ],
+            add_generation_prompt=True,
+        )
+        metadata = {
+            "total_num_frames": frames.total,
+            "fps": frames.fps,
+            "frames_indices": frames.indices,
+            "duration": frames.total / frames.fps,
+        }
+        more = {"fps": 8 / (frames.total / frames.fps)} if name == "qwen2_5_omni" else {}
+        inputs = processor(
+            text=[text],
+            videos=[frames.images],
+            video_metadata=[metadata],
+            do_sample_frames=False,
+            return_tensors="pt",
+            add_special_tokens=not text.startswith("<s>"),
+            **more,
+        )
+        want = direct.continue_text(model, processor, inputs, **BEAMS)
+        assert row["output"]["text"] == want.strip()
+        assert row["timing"]["usage"]["frames"] == 8
+        assert row["timing"]["usage"]["last_frame"] == frames.indices[-1]
+
+
+def test_model_without_video_takes_the_frames_as_images(
+    checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = checkpoint("idefics2")
+    model, processor = direct.load(folder)
+    for row in run(folder, "msvd_qa", tmp_path):
+        (path,) = sample_data().glob(f"msvd_qa/video/{row['prompt'][0]['video']}")
+        frames = load_frames(Video(path), parse_policy("uniform:8"))
+        content = [{"type": "image", "image": image} for image in frames.images]
+        inputs = direct.chat_inputs(processor, [*content, {"type": "text", "text": words(row)}])
+        want = direct.continue_text(model, processor, inputs, **BEAMS)
+        assert row["output"]["text"] == want.strip()
+
+
+def test_speech(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = checkpoint("qwen2_audio")
+    model, processor = direct.load(folder)
+    for row in run(folder, "librispeech", tmp_path):
+        (path,) = sample_data().glob(f"LibriSpeech/sample/*/*/{row['prompt'][0]['audio']}")
+        wave, rate = soundfile.read(path, dtype="float32")
+        assert rate == 16_000
+        content = [{"type": "audio"}, {"type": "text", "text": words(row)}]
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        inputs = processor(text=[text], audio=[wave], sampling_rate=rate, return_tensors="pt")
+        settings = {**BEAMS, "max_new_tokens": 256}
+        want = direct.continue_text(model, processor, inputs, **settings)
+        assert row["output"]["text"] == want.strip()
+
+
+def test_image_and_sound_together(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = checkpoint("qwen2_5_omni")
+    model, processor = model_and_processor(folder)
+    for row in run(folder, "omnibench", tmp_path):
+        media = sample_data() / "omnibench" / "mm_data"
+        (path,) = media.rglob(row["prompt"][0]["image"])
+        (sound,) = media.rglob(row["prompt"][2]["audio"])
+        content = [{"type": "image"}, {"type": "audio"}, {"type": "text", "text": words(row)}]
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        inputs = processor(
+            text=[text],
+            images=[Pillow.open(path).convert("RGB")],
+            audio=[load_audio(Audio(sound))],
+            sampling_rate=16_000,
+            return_tensors="pt",
+        )
+        want = direct.continue_text(model, processor, inputs, **BEAMS)
+        assert row["output"]["text"] == want.strip()
+
+
+def test_omni_answers_in_speech(checkpoint: Callable[[str], Path]) -> None:
+    folder = checkpoint("qwen2_5_omni")
+    arguments = {"pretrained": str(folder), "device": "cpu", "talker_max_new_tokens": "12"}
+    backend = create_model("hf", arguments)
+    assert backend.can(["text"], "audio")
+    backend.load(("text",), "audio")
+    request = Request("a", (Text("Say hello"),), "audio", {"max_new_tokens": 8})
+    waves = []
+    for _ in range(2):
+        (response,) = backend.generate([request])
+        assert response.failure is None
+        assert isinstance(response.output, Audio)
+        wave, rate = soundfile.read(io.BytesIO(response.output.read()))
+        assert rate == 24_000
+        waves.append(wave)
+    assert len(waves[0]) > 100
+    assert (waves[0] == waves[1]).all()  # the talker samples, from the request's own seed
+    (other,) = backend.generate([Request("b", request.parts, "audio", request.settings)])
+    assert isinstance(other.output, Audio)
+    assert other.output.read() != response.output.read()

@@ -1,0 +1,190 @@
+"""Log-likelihoods: equal to lm-eval's own model on text, to a plain forward pass after images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from engine.loglikelihood_models import write_llama  # noqa: E402
+from models.hf import direct, tiny  # noqa: E402
+from PIL import Image as Pillow  # noqa: E402
+
+from mio_eval.models import create_model  # noqa: E402
+from mio_eval.models.base import Backend, OutOfMemory  # noqa: E402
+from mio_eval.models.hf.likelihood import Scorer  # noqa: E402
+from mio_eval.models.loglikelihood import (  # noqa: E402
+    LoglikelihoodRequest,
+    SupportsLoglikelihood,
+    loglikelihood_inputs,
+)
+from mio_eval.shipped import sample_data  # noqa: E402
+from mio_eval.types import Image, Request, Text  # noqa: E402
+
+
+def questions() -> list[dict[str, Any]]:
+    lines = (sample_data() / "mmlu" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    texts = [line["question"] for line in questions()]
+    return write_llama(tmp_path_factory.mktemp("llama"), texts)
+
+
+def opened(folder: Path, **arguments: str) -> Any:
+    backend = create_model("hf", {"pretrained": str(folder), "device": "cpu", **arguments})
+    backend.load(("text",), "text")
+    return backend
+
+
+def items() -> list[tuple[str, str]]:
+    """All MMLU items, four options each, and the rule's corners."""
+    asked = []
+    for line in questions():
+        options = "\n".join(
+            f"{letter}. {c}" for letter, c in zip("ABCD", line["choices"], strict=True)
+        )
+        prompt = f"{line['question']}\n{options}\nAnswer:"
+        asked += [(prompt, f" {letter}") for letter in "ABCD"]
+    return [
+        *asked,
+        ("Ends with spaces   ", "and goes on"),
+        ("Ends with a line\n", "next one, which is longer"),
+        ("", "no context at all"),
+        ("<s>begins like a text", " of its own"),
+        ("half a wo", "rd"),
+    ]
+
+
+def test_equals_lm_evals_own_model(llama: Path) -> None:
+    pytest.importorskip("accelerate")  # lm-eval's model needs it
+    huggingface = pytest.importorskip("lm_eval.models.huggingface")
+    theirs = huggingface.HFLM(pretrained=str(llama), device="cpu", dtype="float32", batch_size=8)
+    asked = items()
+    instances = [SimpleNamespace(args=pair) for pair in asked]
+    want = theirs.loglikelihood(instances, disable_tqdm=True)
+    found = list(opened(llama).loglikelihood([LoglikelihoodRequest(*pair) for pair in asked]))
+    assert [r.failure for r in found] == [None] * len(asked)
+    assert [r.logprob for r in found] == pytest.approx([logprob for logprob, _ in want], abs=1e-4)
+    assert [r.greedy for r in found] == [greedy for _, greedy in want]
+    for pair, response in zip(asked, found, strict=True):
+        tokens = theirs._encode_pair(*pair)[1] if pair[0] else theirs.tok_encode(pair[1])
+        assert response.tokens == len(tokens)
+
+
+def test_memory_that_runs_out_halves_the_rows(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = opened(llama)
+    asked = [LoglikelihoodRequest(context, text) for context, text in items()[:16]]
+    want = list(backend.loglikelihood(asked))
+    sizes = []
+    whole = Scorer._forward_plain
+
+    def small(self: Any, batch: Any, *rest: Any) -> None:
+        sizes.append(len(batch))
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        whole(self, batch, *rest)
+
+    monkeypatch.setattr(Scorer, "_forward_plain", small)
+    found = list(backend.loglikelihood(asked))
+    assert [r.logprob for r in found] == pytest.approx([r.logprob for r in want], abs=1e-4)
+    assert sizes == [4, 2, 1, 1, 1, 1]  # four options share a row
+
+    def never(self: Any, *rest: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Scorer, "_forward_plain", never)
+    with pytest.raises(OutOfMemory):
+        list(backend.loglikelihood(asked))
+
+
+def test_too_long_is_a_failure_with_the_numbers(llama: Path) -> None:
+    long, short = list(
+        opened(llama).loglikelihood(
+            [LoglikelihoodRequest("z?" * 2100, " A"), LoglikelihoodRequest("Q", " A")]
+        )
+    )
+    assert long.failure is not None
+    assert "4096" in long.failure.message
+    assert "nothing was cut" in long.failure.message
+    assert short.failure is None
+
+
+@pytest.mark.parametrize(
+    "name", ["llava", "llava_chat", "qwen2_5_vl", "blip2", "idefics2", "qwen2_5_omni"]
+)
+def test_after_an_image_equals_a_plain_forward_pass(name: str, tmp_path: Path) -> None:
+    folder = tiny.BUILDERS[name](tmp_path / name)
+    backend = opened(folder)
+    assert loglikelihood_inputs(backend) >= {"text", "image"}
+    model, processor = direct.load(folder)
+    model = getattr(model, "thinker", model)
+    tokenizer = processor.tokenizer
+    files = sorted(sample_data().glob("coco/val2014/*.jpg"))[:2]
+    asked, want = [], []
+    for number, path in enumerate(files):
+        question = ["What is it?", "And what is this one, if one may ask?"][number]
+        for option in (" a dog", " cat"):
+            parts = (Image(path), Text(f"\n{question}"))
+            asked.append(LoglikelihoodRequest("", option, parts))
+            image = Pillow.open(path).convert("RGB")
+            if name in ("llava", "blip2"):
+                mark = "<image>\n" if name == "llava" else ""
+                prompt = f"{mark}{question}"
+                inputs = processor(images=image, text=prompt + option, return_tensors="pt")
+            else:
+                message = [{"type": "image"}, {"type": "text", "text": question}]
+                prompt = processor.apply_chat_template(
+                    [{"role": "user", "content": message}], add_generation_prompt=True
+                )
+                inputs = processor(images=[image], text=[prompt + option], return_tensors="pt")
+            scored = len(tokenizer.encode(option, add_special_tokens=False))  # a token a byte
+            with torch.no_grad():
+                logits = model(**inputs).logits[0].log_softmax(-1)
+            ids = inputs["input_ids"][0].tolist()
+            places = range(len(ids) - scored, len(ids))
+            want.append(sum(float(logits[at - 1, ids[at]]) for at in places))
+    found = list(backend.loglikelihood(asked))
+    assert [r.failure for r in found] == [None] * 4
+    assert [r.logprob for r in found] == pytest.approx(want, abs=1e-4)
+    assert [r.tokens for r in found] == [6, 4, 6, 4]
+    assert abs(want[0] - want[2]) > 1e-2  # the image matters
+    prepared = [replace(r, prepared=backend.prepare(Request("x", r.parts, "text"))) for r in asked]
+    assert [r.logprob for r in backend.loglikelihood(prepared)] == pytest.approx(want, abs=1e-4)
+
+
+def test_a_backend_that_cannot_score_has_no_such_method(
+    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(opened(llama), SupportsLoglikelihood)
+    folder = tiny.llava(tmp_path / "llava")
+    data = json.loads((folder / "config.json").read_text())
+    data["text_config"]["model_type"] = "t5"  # an encoder reads what is to be scored
+    (folder / "config.json").write_text(json.dumps(data))
+    backend: Backend = create_model("hf", {"pretrained": str(folder), "device": "cpu"})
+    assert not isinstance(backend, SupportsLoglikelihood)
+
+
+def test_one_broken_image_fails_alone(tmp_path: Path) -> None:
+    backend = opened(tiny.llava(tmp_path / "llava"))
+    good = Image(next(iter(sorted(sample_data().glob("coco/val2014/*.jpg")))))
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8 nothing")
+    ask: Callable[[Image], LoglikelihoodRequest] = lambda image: LoglikelihoodRequest(  # noqa: E731
+        "", " yes", (image, Text("\nIs it?"))
+    )
+    first, broken, last = backend.loglikelihood([ask(good), ask(Image(bad)), ask(good)])
+    assert broken.failure is not None
+    assert broken.failure.stage == "decode"
+    assert first.logprob == pytest.approx(last.logprob, abs=1e-5)
