@@ -6,7 +6,10 @@ runs the approximate randomisation as well.
 
 from __future__ import annotations
 
+import os
 import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `mio-eval compare` does
 
 import numpy as np
 from result import Clock, report

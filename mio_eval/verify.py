@@ -104,6 +104,10 @@ def _check_task(name: str, folder: Path, facts: Json, data: Json, found: Verific
             metrics.append(metric)
         else:
             found.unchecked.append(f"{name}: statistics of {metric_name} from outputs: {reason}")
+    for role, judge in facts.get("judges", {}).items():
+        found.unchecked.append(
+            f"{name}: what the judge {role} ({judge}) said of the outputs is taken as stored"
+        )
     stored = {line["id"]: line for line in read_journal(folder / STATS)}
     tally, fingerprint = _recompute_statistics(name, folder, metrics, stored, found)
     source = data["data"][name]

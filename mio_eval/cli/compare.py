@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import comma_list
+from .options import comma_list, one_blas_thread
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +35,13 @@ def compare(
     alpha: Annotated[float, typer.Option(help="Level of the tests")] = 0.05,
     top: Annotated[int, typer.Option(help="Most changed samples to list, each way")] = 5,
 ) -> int:
-    """Compare results with the first one, paired on their shared samples.
+    """Compare runs, paired on the samples they share.
+
+    The first one is what the others are compared with.
 
     Exits with 3 when the results were not made alike; the message names the fields.
     """
+    one_blas_thread()
     from ..comparison import compare as compare_results
 
     result = compare_results(

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from .options import one_blas_thread
+
 _CHECK = "check"
 
 
@@ -24,7 +26,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
         cls=_Group,
-        help="Judge a run against a baseline by a policy: gate RUN --baseline B --policy P.",
+        help="Judge a run against a baseline, by a policy.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -56,6 +58,7 @@ def check(
 
     `gate RUN …` is short for `gate check RUN …`.
     """
+    one_blas_thread()
     from ..gating import gate
     from ..gating.output import append_markdown, print_gate, write_junit
     from .compare import write_json_output

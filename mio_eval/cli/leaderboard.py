@@ -23,7 +23,9 @@ def leaderboard(
         Path | None, typer.Option(help="Folder of data sets, to show inputs in the reports")
     ] = None,
 ) -> None:
-    """Write a leaderboard: index.html, leaderboard.json, leaderboard.csv and the runs' reports.
+    """Write a leaderboard of runs: a static site.
+
+    Writes index.html, leaderboard.json, leaderboard.csv and the runs' reports.
 
     Runs that are not complete are left out; the page lists them with the reason.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from ..errors import UsageError
@@ -31,3 +32,11 @@ def settings(values: Iterable[str]) -> dict[str, str]:
     for value in values:
         pairs.update(key_values(value, "--set"))
     return pairs
+
+
+def one_blas_thread() -> None:
+    """Keep numpy's matrix products in the calling thread, before numpy is imported.
+
+    Resampling has threads of its own; OpenBLAS's beside them double the processor time.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

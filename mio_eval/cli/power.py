@@ -33,7 +33,7 @@ def power(
         str, typer.Option("--json", help="Write JSON to this file; - for standard output")
     ] = "",
 ) -> None:
-    """Say what difference a run's samples can show, and how many samples a difference needs."""
+    """Say which differences a number of samples shows."""
     from ..power import power_analysis
     from .compare import write_json_output
 

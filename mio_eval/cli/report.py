@@ -74,11 +74,11 @@ def _tables(
     runs: list[Run], format_: str, layout: str | None, intervals: bool, run: Run
 ) -> str | None:
     """Return the tables as text; print them when they are for the terminal."""
+    if _one_table(runs, format_, layout):
+        return _matrix(runs, format_, layout, intervals)
     from ..report.markdown import markdown
     from ..report.terminal import print_run
 
-    if _one_table(runs, format_, layout):
-        return _matrix(runs, format_, layout, intervals)
     text = markdown(run.path, run.data)  # reads all that the terminal's tables do
     if format_ == "terminal":
         print_run(run.path, run.data)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ..errors import IncomparableError, UsageError, unknown
 from ..load import load_run
+from ..metrics import metric_class
 from ..stats import CONFIDENCE, RESAMPLES, SEED, holm
 from .baseline import is_baseline, read_baseline
 from .differences import Difference, check_allowed, differences, explain, is_allowed
-from .pairing import Result, Settings, compare_task
+from .pairing import Result, Settings, changed_content, compare_task
 from .published import PREFIX, PublishedResult, compare_published, find_published
 from .results import ChangedSample, CompareResult, Comparison
 
@@ -68,6 +69,8 @@ def compare(
         raise UsageError(f"resamples {resamples}: expected 1 or more")
     settings = Settings(resamples, seed, 1.0 - alpha, alpha, top)
     results = _open_all([first, *others])
+    for name in metrics:
+        metric_class(name)  # refuses a name that no metric has
     rows: list[Comparison] = []
     allowed: list[tuple[str, Difference]] = []
     missing: list[str] = []
@@ -160,6 +163,10 @@ def _compare_two(
             names, unlike = comparable_rows(task, first, other, metrics, missing)
             refuse = any(not is_allowed(difference, allow) for difference in unlike)
             found = [] if refuse else compare_task(task, first, other, names, settings)
+            if found and any(item.field == "data.sha256" for item in unlike):
+                count, changed = changed_content(task, first, other)
+                note = f"OTHER DATA: {changed} of {count} shared samples differ in content"
+                found = [replace(row, notes=(*row.notes, note)) for row in found]
         refused += [difference for difference in unlike if not is_allowed(difference, allow)]
         allowed += [(other.name, item) for item in unlike if is_allowed(item, allow)]
         rows += found

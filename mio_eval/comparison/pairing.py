@@ -102,6 +102,13 @@ class _Paired:
     second: MetricRows
 
 
+def changed_content(task: str, first: Result, second: Result) -> tuple[int, int]:
+    """Count shared samples, and those of them whose inputs or references differ."""
+    content = {record["id"]: record.get("content") for record in first.records(task)}
+    shared = [r for r in second.records(task) if r["id"] in content]
+    return len(shared), sum(record.get("content") != content[record["id"]] for record in shared)
+
+
 def _blank(task: str, name: str, first: Result, second: Result) -> Comparison:
     one, two = first.data["results"][task][name], second.data["results"][task][name]
     notes = []

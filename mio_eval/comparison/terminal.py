@@ -102,7 +102,7 @@ def _print_notes(row: Comparison, console: Console) -> None:
             "bold yellow",
         )
     for note in row.notes:
-        loud = note.startswith(("FAILED", "UNPAIRED"))
+        loud = note.startswith(("FAILED", "UNPAIRED", "OTHER DATA"))
         _plain(console, f"{where}: {note}", "bold yellow" if loud else "")
 
 

@@ -40,6 +40,7 @@ def pack_response(response: Response) -> Json:
         "sample_id": response.sample_id,
         "seconds": response.seconds,
         "usage": dict(response.usage),
+        "details": dict(response.details),
     }
     failure, output = response.failure, response.output
     if failure is None and isinstance(output, Media):
@@ -65,7 +66,9 @@ def unpack_response(data: Json) -> Response:
     """Build a response again."""
     failure = Failure(**data["failure"]) if "failure" in data else None
     output = _unpack_part(data["output"]) if "output" in data else None
-    return Response(data["sample_id"], output, failure, data["seconds"], data["usage"])
+    return Response(
+        data["sample_id"], output, failure, data["seconds"], data["usage"], data["details"]
+    )
 
 
 def _pack_part(part: Part, ship: bool) -> Json:

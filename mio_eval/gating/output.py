@@ -14,7 +14,6 @@ from ..comparison.terminal import number
 from ..display import one_line
 from ..errors import UsageError
 from ..jsonio import write_atomic
-from ..report.markdown import escape, table
 from .results import GateResult, RuleResult
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
@@ -71,6 +70,8 @@ def _notes(rule: RuleResult) -> tuple[str, ...]:
 
 def gate_markdown(result: GateResult) -> str:
     """Return the result as Markdown, nothing in it that a reader's page would obey."""
+    from ..report.markdown import escape, table
+
     blocks = [
         f"## mio-eval gate: {result.verdict}",
         escape(

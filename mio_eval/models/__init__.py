@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, unknown
+from .anygpt.arguments import ARGUMENTS as ANYGPT_ARGUMENTS
 from .mio.arguments import ARGUMENTS as MIO_ARGUMENTS
 
 if TYPE_CHECKING:
@@ -133,6 +134,16 @@ MODELS = {
                 "log-likelihoods of text after all of these",
             ),
             MIO_ARGUMENTS,
+        ),
+        ModelEntry(
+            "anygpt",
+            "mio_eval.models.anygpt.backend:AnyGpt",
+            "AnyGPT-7B as released, Base or Chat",
+            (
+                "text + image + audio → text, image, audio (text + audio → audio: in that voice)",
+                "log-likelihoods of text after all of these",
+            ),
+            ANYGPT_ARGUMENTS,
         ),
         ModelEntry(
             "predictions",

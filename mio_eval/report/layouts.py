@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ..errors import UsageError, unknown
 from ..metrics import metric_class
 from ..tasks import get_tasks, task_groups
+from .known import forget, task_of
 from .matrix import Column, title_of
 from .runs import Run
 
@@ -26,6 +27,7 @@ def layout_names() -> list[str]:
 
 def columns_of(layout: str, runs: Sequence[Run]) -> list[Column]:
     """Return the columns of a layout. Raises UsageError for an unknown one."""
+    forget()
     if layout == AUTO:
         return _auto(runs)
     name = layout.replace("-", "_")
@@ -78,7 +80,7 @@ def _auto(runs: Sequence[Run]) -> list[Column]:
 
 def _first_table(name: str, metric: str) -> str:
     try:
-        (task,) = get_tasks([name])
+        task = task_of(name)
     except UsageError:
         return ""
     return next((s.table for s in task.file.published if metric in s.metrics), "")

@@ -15,8 +15,8 @@ from pathlib import Path
 from ..engine.rundir import RUN_JSON, RunDirectory
 from ..errors import UsageError
 from ..jsonio import dumps
-from ..tasks import get_task
 from ..types import Json
+from .known import forget, task_of
 from .matrix import Cell, Column, cell_flags, own_cell, title_of
 from .published import published_table
 from .runs import Run
@@ -111,6 +111,7 @@ def _unfit(run: Run) -> str:
 
 def build_boards(runs: Sequence[Run], *, published: bool = True) -> list[Board]:
     """Build a board a task, in the order of their names."""
+    forget()
     names = sorted({name for run in runs for name in run.data["results"]})
     return [_board(name, runs, published=published) for name in names]
 
@@ -142,7 +143,7 @@ def _board(name: str, runs: Sequence[Run], *, published: bool) -> Board:
         group.title = _title(group)
         _rank(group, columns)
     try:
-        file = get_task(name).file
+        file = task_of(name).file
     except UsageError:  # the task file is gone
         output = present[0].data["tasks"][name].get("output", "text")
         return Board(name, name, (), output, columns, tuple(ordered))
@@ -173,7 +174,7 @@ def _columns(name: str, runs: Sequence[Run]) -> tuple[Column, ...]:
 def _add_published(name: str, columns: Sequence[Column], groups: list[Group]) -> None:
     """Put published rows with the group that follows their protocol, or into one of their own."""
     try:
-        specs = get_task(name).file.published
+        specs = task_of(name).file.published
     except UsageError:
         return
     entries = []

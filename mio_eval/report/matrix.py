@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from ..errors import UsageError
 from ..metrics import metric_class
-from ..tasks import Task, get_task
+from ..tasks import Task
 from ..types import Json
 from .flags import data_flags, other_judges, other_settings, partial, short
+from .known import task_of
 from .published import PublishedRow, model_columns, published_table
 from .runs import Run, labels
 from .tables import number
@@ -174,7 +175,7 @@ def cell_flags(name: str, metric: str, data: Json) -> tuple[str, ...]:
     if data["status"] != "complete" and not failed:
         failed = (f"RUN {data['status'].upper()}: {data['reason'] or 'not finished'}",)
     try:
-        task = get_task(name)
+        task = task_of(name)
     except UsageError:  # the task file is gone: what it asked for is not known
         return data_flags(source, None) + failed
     specs = task.file.published
@@ -242,7 +243,7 @@ def _published_rows(columns: Sequence[Column]) -> list[Row]:
 def _published(column: Column) -> Iterable[tuple[str, PublishedRow, str]]:
     if not column.published:
         return
-    for spec in get_task(column.task).file.published:
+    for spec in task_of(column.task).file.published:
         table = published_table(spec)
         if spec.table != column.published or column.metric not in table.metrics:
             continue

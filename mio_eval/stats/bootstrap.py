@@ -7,8 +7,9 @@ independent; see Miller, "Adding error bars to evals" (2024), and Efron & Tibshi
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 12345
 MIN_CLUSTERS = 2  # one cluster drawn again and again has no spread: no interval, not a zero one
-_BLOCK = 4_000_000  # weights held at once by a thread: bounds memory whatever the clusters
+_BLOCK = 4_000_000  # weights in a block: bounds memory whatever the number of clusters
 _THREADS = 4
 
 
@@ -55,22 +56,27 @@ def resampled_sums(sums: Array, resamples: int, seed: int) -> Array:
 def summed_blocks(
     draw: Callable[[int, int], Weights], columns: ExactColumns, clusters: int, resamples: int
 ) -> Array:
-    """Sum columns with the weights that `draw(first, count)` gives, block by block, in threads."""
+    """Sum columns with the weights that `draw(first, count)` gives, block by block.
+
+    Threads draw ahead of the products, a few blocks at most.
+    """
     result = np.empty((resamples, columns.columns), dtype=np.float64)
     step = max(1, min(_BLOCK // clusters, -(-resamples // _THREADS)))
-
-    def fill(first: int) -> None:
-        count = min(step, resamples - first)
-        result[first : first + count] = columns.sums(draw(first, count))
-
-    starts = range(0, resamples, step)
-    threads = min(_THREADS, os.cpu_count() or 1, len(starts))
+    blocks = [(first, min(step, resamples - first)) for first in range(0, resamples, step)]
+    threads = min(_THREADS, os.cpu_count() or 1, len(blocks))
     if threads < 2 or clusters * resamples < _BLOCK:
-        for first in starts:
-            fill(first)
+        for first, count in blocks:
+            result[first : first + count] = columns.sums(draw(first, count))
         return result
+    drawn: deque[tuple[int, Future[Weights]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, starts))
+        for first, count in [*blocks, *[(-1, 0)] * threads]:
+            if count:
+                drawn.append((first, pool.submit(draw, first, count)))
+            if drawn and (not count or len(drawn) > threads):
+                start, future = drawn.popleft()
+                weights = future.result()
+                result[start : start + len(weights)] = columns.sums(weights)
     return result
 
 

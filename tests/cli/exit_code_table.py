@@ -91,6 +91,7 @@ TABLE = """
 2  compare {done}
 2  compare {done} {none}
 2  compare {done} {again} --tasks nothing
+2  compare {done} {again} --metrics nothing
 2  compare {done} {again} --alpha 2
 2  compare {done} {other} --allow-different nothing
 2  compare {done} published:nothing

@@ -184,6 +184,20 @@ def test_limit_allowed_compares_shared_samples(runs):
     one, two = runs(name="a"), runs(name="b", limit=5)
     row = compare(one, two, allow_different=["data"], metrics=["wer"]).rows[0]
     assert (row.n_shared, row.only_first) == (5, 7)
+    assert row.notes == ("OTHER DATA: 0 of 5 shared samples differ in content",)
+
+
+def test_same_ids_with_other_content_are_said(runs):
+    """An id alone does not make two samples one."""
+    one, two = runs(name="a"), runs(name="b")
+    path = two / "librispeech" / "samples.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records[:3]:
+        record["content"] = "0"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    edit(two, lambda data: data["data"]["librispeech"].update(sha256="0"))
+    row = compare(one, two, allow_different=["data"]).rows[0]
+    assert row.notes[-1] == "OTHER DATA: 3 of 12 shared samples differ in content"
 
 
 def test_nothing_shared(runs):
@@ -258,6 +272,7 @@ def test_usage_errors(runs, tmp_path):
         ((run,), {}, "two results or more"),
         ((run, tmp_path), {}, "is not a run directory"),
         ((run, run), {"tasks": ["librispech"]}, "did you mean librispeech"),
+        ((run, run), {"metrics": ["wre"]}, "did you mean wer"),
         ((run, run), {"alpha": 0}, "alpha 0"),
         ((run, run), {"alpha": float("nan")}, "alpha nan"),
         ((run, run), {"top": -1}, "top -1"),

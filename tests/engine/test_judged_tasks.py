@@ -84,7 +84,12 @@ def test_the_same_picture_is_wholly_similar(run, pictures):
     assert scores["image_sim"]["value"] == pytest.approx(100.0, abs=1e-4)
     assert scores["image_sim"]["primary"]
     assert scores["ssim"]["signature"].startswith("ssim|resize:reference-bicubic|colour:luma|win:")
-    assert verify(result.path).ok
+    found = verify(result.path)
+    assert found.ok
+    assert [line.partition(" (")[0] for line in found.unchecked] == [
+        "coco_t2i: what the judge image",
+        "coco_t2i: what the judge ssim",
+    ]
     (table,) = task_tables(result.data)
     assert any(flag.startswith("SUBSTITUTE: image_sim") for flag in table.flags)
     assert [t.own[1] for t in table.published if t.columns == ("CLIP-I (x100)",)] == ["–"]

@@ -115,14 +115,14 @@ class ProcessorFamily(Scorer):
 
     def read(self, request: Request) -> Prompt:
         video_as_images = getattr(self.processor, "video_processor", None) is None
-        pieces, usage = decode(
+        decoded = decode(
             request.parts,
             request.settings,
             rate=self.sampling_rate,
             max_pixels=None if self._resizes_itself else self._max_pixels,
             video_as_images=video_as_images,
         )
-        pieces = merge_text(pieces, trim=self._layout != "raw")
+        pieces = merge_text(decoded.pieces, trim=self._layout != "raw")
         chosen: dict[str, list[Any]] = {"image": [], "audio": [], "video": []}
         for piece in pieces:
             if piece.kind != "text":
@@ -137,7 +137,8 @@ class ProcessorFamily(Scorer):
             tuple(chosen["image"]),
             tuple(chosen["audio"]),
             tuple(chosen["video"]),
-            usage,
+            decoded.usage,
+            decoded.details,
         )
 
     def batch_key(self, prompt: Prompt) -> tuple[Any, ...]:

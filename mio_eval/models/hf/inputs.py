@@ -12,6 +12,8 @@ from ...types import Audio, Image, Json, Modality, Part, Text, Video
 if TYPE_CHECKING:
     import PIL.Image
 
+    from ...media.video import Frames
+
 FRAMES = "uniform:8"  # of a video, when the task names no policy
 
 
@@ -33,6 +35,7 @@ class Prompt:
         sounds: mono float32 at the processor's rate.
         videos: `mio_eval.media.video.Frames` each.
         usage: counts to report with the answer.
+        details: what else to keep with the answer: which frames were shown.
     """
 
     text: str
@@ -40,11 +43,27 @@ class Prompt:
     sounds: tuple[Any, ...] = ()
     videos: tuple[Any, ...] = ()
     usage: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """How many media of each kind: only prompts alike go through a processor together."""
         return len(self.images), len(self.sounds), len(self.videos)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A request's parts, decoded, and what to report of its videos.
+
+    Args:
+        pieces: in the order of the parts.
+        usage: `frames`: how many frames are shown.
+        details: `frames`: which ones they are; a list for several videos.
+    """
+
+    pieces: tuple[Piece, ...]
+    usage: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Json] = field(default_factory=dict)
 
 
 def decode(
@@ -54,14 +73,13 @@ def decode(
     rate: int,
     max_pixels: int | None = None,
     video_as_images: bool = False,
-) -> tuple[list[Piece], dict[str, int]]:
+) -> Decoded:
     """Decode parts in their order; a video by the policy of setting `frames`.
 
-    Returns the pieces and what to report of the videos: frames shown, the first, the last and the
-    total. Raises DecodeError or OSError for a medium that cannot be read.
+    Raises DecodeError or OSError for a medium that cannot be read.
     """
     pieces: list[Piece] = []
-    usage: dict[str, int] = {}
+    shown: list[Frames] = []
     for part in parts:
         if isinstance(part, Text):
             pieces.append(Piece("text", part.text))
@@ -71,21 +89,22 @@ def decode(
             pieces.append(Piece("audio", _sound(part, rate)))
         else:
             frames = load_video(part, str(settings.get("frames") or FRAMES))
-            usage.update(
-                frames=len(frames.indices),
-                first_frame=frames.indices[0],
-                last_frame=frames.indices[-1],
-                total_frames=frames.total,
-            )
+            shown.append(frames)
             if video_as_images:
                 pieces += [Piece("image", shrink(image, max_pixels)) for image in frames.images]
             else:
                 pieces.append(Piece("video", frames))
-    return pieces, usage
+    if not shown:
+        return Decoded(tuple(pieces))
+    told = [frames.to_json() for frames in shown]
+    count = sum(len(frames.indices) for frames in shown)
+    return Decoded(
+        tuple(pieces), {"frames": count}, {"frames": told[0] if len(told) == 1 else told}
+    )
 
 
-def load_video(video: Video, policy: str) -> Any:
-    """Decode the frames of a video that a policy picks: `mio_eval.media.video.Frames`."""
+def load_video(video: Video, policy: str) -> Frames:
+    """Decode the frames of a video that a policy picks."""
     from ...media.frames import parse_policy
     from ...media.video import load_frames
 

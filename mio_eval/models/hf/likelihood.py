@@ -86,7 +86,9 @@ class Scorer(TextFamily):
         if request.parts:
             prompt = request.prepared
             if not isinstance(prompt, Prompt):
-                prompt = self.read(Request(str(place), request.parts, "text"))
+                prompt = self.read(
+                    Request(str(place), request.parts, "text", prepared=request.prepared)
+                )
             context = prompt.text if self.keeps_end else prompt.text.rstrip()
             whole = prompt.text + request.continuation
             # The places of media count one token in both, however many they become.

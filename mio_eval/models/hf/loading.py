@@ -69,7 +69,7 @@ def resolve_dtype(options: LoadOptions, checkpoint: Checkpoint) -> str:
 def torch_dtype(options: LoadOptions, checkpoint: Checkpoint) -> Any:
     """Return the torch dtype to load in, or "auto" where only the weights know it."""
     name = resolve_dtype(options, checkpoint)
-    return "auto" if name == "auto" else getattr(need("torch", "any model"), name)
+    return "auto" if name == "auto" else getattr(need("torch", "any model"), name, "auto")
 
 
 def resolve_device(options: LoadOptions) -> str:

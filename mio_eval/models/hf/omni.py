@@ -17,7 +17,6 @@ from .chat import ProcessorFamily
 from .family import Checkpoint
 from .inputs import Prompt, shown_rate
 from .loading import memory_guard, need, number
-from .text import answer_part
 
 SPEECH_RATE = 24_000  # of both models' vocoders, Hz
 _TYPES = {"qwen2_5_omni", "qwen3_omni_moe"}
@@ -80,29 +79,19 @@ class Omni(ProcessorFamily):
             if request.want == "audio":
                 yield self._speak(request)
 
-    def new_tokens(
-        self, inputs: Mapping[str, Any], arguments: Mapping[str, Json], stops: Sequence[str]
-    ) -> Any:
-        sequences = self.model.thinker.generate(
-            **inputs,
-            generation_config=self.generation_config(arguments),
-            **self._stopping(stops),
-        )
-        return answer_part(sequences, inputs["input_ids"])
-
-    def generation_config(self, arguments: Mapping[str, Json]) -> Any:
-        from transformers import GenerationConfig
-
-        own = self.model.thinker.generation_config
-        ids = {name: getattr(own, name, None) for name in generation.TOKEN_IDS}
-        return GenerationConfig(**{k: v for k, v in ids.items() if v is not None}, **arguments)
+    @property
+    def generator(self) -> Any:
+        return self.model.thinker
 
     def _speak(self, request: Request) -> Response:
         """Answer in speech: 24 kHz WAV."""
         start = time.perf_counter()
         try:
+            prompt = request.prepared
+            if not isinstance(prompt, Prompt):
+                prompt = self.read(request)
             with memory_guard():
-                wave = self._wave(request)
+                wave = self._wave(request, prompt)
         except OutOfMemory:
             raise
         # The per-sample boundary.
@@ -113,11 +102,13 @@ class Omni(ProcessorFamily):
         soundfile.write(stream, wave, SPEECH_RATE, format="WAV", subtype="PCM_16")
         data = stream.getvalue()
         audio = Audio(load=lambda: data, name="speech.wav")
-        return Response(request.sample_id, audio, seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Response(
+            request.sample_id, audio, None, seconds, prompt.usage, details=prompt.details
+        )
 
-    def _wave(self, request: Request) -> Any:
+    def _wave(self, request: Request, prompt: Prompt) -> Any:
         torch = need("torch", "any model")
-        prompt = request.prepared if isinstance(request.prepared, Prompt) else self.read(request)
         arguments = generation.arguments(request.settings)
         inputs = self.encode([prompt])
         if failure := self.too_long(inputs["input_ids"].shape[1], arguments["max_new_tokens"]):

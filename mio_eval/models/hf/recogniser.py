@@ -67,7 +67,7 @@ class Recogniser(Family):
         return Heard(wave, None if self._is_long(wave) else self._inputs(wave))
 
     def cost(self, request: Request) -> float | None:
-        """Return the size of the sound: seconds where it is decoded, else bytes."""
+        """Return the size of the sound: samples where it is decoded, else bytes of its file."""
         if isinstance(request.prepared, Heard):
             return float(request.prepared.wave.size)
         path = next((part.path for part in request.parts if isinstance(part, Audio)), None)

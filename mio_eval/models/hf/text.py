@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ...jsonio import digest
 from ...types import Failure, Json, Request, Response, Text
 from ..base import OutOfMemory, describe
+from ..sampling import sampling_processors
 from . import settings as generation
 from .family import Checkpoint, Family, LoadOptions
 from .inputs import Prompt
@@ -83,8 +84,8 @@ class TextFamily(Family):
             except Exception as error:
                 yield Response(request.sample_id, failure=describe(error))
                 continue
-            # A sampled answer must not depend on its batch, so sampling goes one by one.
-            alone = request.sample_id if arguments["do_sample"] else ""
+            # A sampled answer must not depend on its batch, so sampled beams go one by one.
+            alone = request.sample_id if sampled_beams(arguments) else ""
             key = (
                 self.batch_key(prompt),
                 digest([arguments, generation.stops(request.settings)]),
@@ -116,8 +117,13 @@ class TextFamily(Family):
                 yield Response(request.sample_id, failure=outcome)
                 continue
             text, tokens = outcome
-            usage = {**prompt.usage, **tokens}
-            yield Response(request.sample_id, Text(text), seconds=seconds, usage=usage)
+            yield Response(
+                request.sample_id,
+                Text(text),
+                seconds=seconds,
+                usage={**prompt.usage, **tokens},
+                details=prompt.details,
+            )
 
     def _run(
         self, group: Sequence[tuple[Request, Prompt]]
@@ -133,11 +139,15 @@ class TextFamily(Family):
             answers = iter(self._run(fitting) if fitting else [])
             return [failure or next(answers) for failure in failures]
         torch = need("torch", "any model")
-        if arguments["do_sample"]:
+        processors: list[Any] = []
+        if sampled_beams(arguments):
             torch.manual_seed(generation.request_seed(request))
+        elif arguments["do_sample"]:
+            seeds = [generation.request_seed(request) for request, _ in group]
+            processors = sampling_processors(arguments, seeds)
         stops = generation.stops(request.settings)
         with torch.inference_mode():
-            tokens = self.new_tokens(inputs, arguments, stops)
+            tokens = self.new_tokens(inputs, arguments, stops, processors)
         texts = self.decode(tokens)
         return [
             (
@@ -147,12 +157,29 @@ class TextFamily(Family):
             for text, row, length in zip(texts, tokens.tolist(), lengths, strict=True)
         ]
 
+    @property
+    def generator(self) -> Any:
+        """Return the module whose `generate` writes text."""
+        return self.model
+
     def new_tokens(
-        self, inputs: Mapping[str, Any], arguments: Mapping[str, Json], stops: Sequence[str]
+        self,
+        inputs: Mapping[str, Any],
+        arguments: Mapping[str, Json],
+        stops: Sequence[str],
+        processors: Sequence[Any] = (),
     ) -> Any:
-        """Generate: token ids of the answers alone, shape (batch, longest answer)."""
-        sequences = self.model.generate(
-            **inputs, generation_config=self.generation_config(arguments), **self._stopping(stops)
+        """Generate: token ids of the answers alone, shape (batch, longest answer).
+
+        `processors` change the scores of the next token after everything that `arguments` say.
+        """
+        from transformers import LogitsProcessorList
+
+        sequences = self.generator.generate(
+            **inputs,
+            generation_config=self.generation_config(arguments),
+            logits_processor=LogitsProcessorList(processors),
+            **self._stopping(stops),
         )
         return answer_part(sequences, inputs.get("input_ids"))
 
@@ -160,7 +187,7 @@ class TextFamily(Family):
         """Return a GenerationConfig of the task's settings and the model's token ids."""
         from transformers import GenerationConfig
 
-        own = self.model.generation_config
+        own = self.generator.generation_config
         ids = {name: getattr(own, name, None) for name in generation.TOKEN_IDS}
         return GenerationConfig(**{k: v for k, v in ids.items() if v is not None}, **arguments)
 
@@ -227,6 +254,11 @@ class TextFamily(Family):
         while end and row[end - 1] == pad:
             end -= 1
         return end
+
+
+def sampled_beams(arguments: Mapping[str, Json]) -> bool:
+    """Tell whether beams are sampled, for which rows have no generators of their own."""
+    return bool(arguments["do_sample"]) and arguments["num_beams"] > 1
 
 
 def answer_part(sequences: Any, prompt: Any) -> Any:

@@ -211,7 +211,7 @@ class AnyVoice(Voice):
     """Any other model of AutoModelForTextToWaveform, through transformers' own pipeline."""
 
     takes: ClassVar[Mapping[str, str]] = {
-        "max_new_tokens": "most steps of speech (default: the checkpoint's; required where it has none)",
+        "max_new_tokens": "most steps of speech (default: the checkpoint's; it may have none)",
     }
 
     def load(self) -> None:

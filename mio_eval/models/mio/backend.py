@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from ... import __version__
 from ...errors import UsageError, unknown
-from ...types import Capability, Image, Json, Modality, Part, Request, Response, Text
+from ...types import Capability, Json, Modality, Part, Request, Response, Text
 from ..base import Backend, ModelIdentity, describe
 from ..hf.checkpoint import content_hash, read_checkpoint
 from ..hf.family import LoadOptions
@@ -21,6 +20,7 @@ from ..hf.waves import wav_file
 from ..loglikelihood import LoglikelihoodRequest, LoglikelihoodResponse
 from . import presets
 from .arguments import ARGUMENTS, IMAGES, PAINTER, SPEECH
+from .helpers import default_device, number, png, short_name
 from .language import MioLanguage, Wording
 from .memory import check_memory
 from .parts import Parts, Placement
@@ -96,7 +96,7 @@ class Mio(Backend):
         elsewhere = {n: content_hash(Path(self._given[n])) for n in _FOLDERS if n in self._given}
         return ModelIdentity(
             backend=self.name,
-            name=_short(checkpoint.pretrained),
+            name=short_name(checkpoint.pretrained),
             version=__version__,
             revision=self._revision,
             dtype=resolve_dtype(self._language.options, checkpoint),
@@ -167,7 +167,7 @@ class Mio(Backend):
         if request.want == "image":
             sizes = self._parts.images.sizes
             codes = read_image(text, sizes.queries, sizes.codes[0])
-            return _png(self._parts.paint(codes, request_seed(request)))
+            return png(self._parts.paint(codes, request_seed(request)))
         last = request.parts[-1]
         opened = isinstance(last, Text) and last.text.rstrip().endswith(SPEECH_START)
         # The Base model's prompt ends with the start marker, which is then not written again.
@@ -184,9 +184,9 @@ class Mio(Backend):
             image_dtype=given.get("image_dtype", "float32"),
             painter_dtype=given.get("painter_dtype", "float32"),
             resize=self._options["resize"],
-            latent_seed=int(_number(given, "latent_seed", "0", int)),
-            steps=int(_number(given, "steps", "20", int)),
-            guidance=_number(given, "guidance", "10", float),
+            latent_seed=int(number("mio", given, "latent_seed", "0", int)),
+            steps=int(number("mio", given, "steps", "20", int)),
+            guidance=number("mio", given, "guidance", "10", float),
         )
 
     def _fetch(self) -> None:
@@ -209,33 +209,3 @@ class Mio(Backend):
 
 
 _FOLDERS = {"images": IMAGES, "painter": PAINTER, "speech": SPEECH}
-
-
-def _number(
-    given: Mapping[str, str], name: str, default: str, kind: Callable[[str], float]
-) -> float:
-    """Read a number. Raises UsageError."""
-    text = given.get(name, default)
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise UsageError(f"model mio: {name}={text}: expected a number") from error
-
-
-def default_device() -> str:
-    """Return cuda where there is one, else cpu."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _png(image: Any) -> Image:
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    data = stream.getvalue()
-    return Image(load=lambda: data, name="image.png")
-
-
-def _short(pretrained: str) -> str:
-    path = Path(pretrained).expanduser()
-    return path.resolve().name if path.is_dir() else pretrained

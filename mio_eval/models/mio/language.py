@@ -14,21 +14,13 @@ from ...errors import UsageError
 from ...types import Capability, Json, Modality, Request
 from ..hf.causal import Causal
 from ..hf.family import Checkpoint, LoadOptions
-from ..hf.inputs import Piece, Prompt, decode
+from ..hf.inputs import Decoded, Piece, Prompt, decode
 from .parts import Parts
 from .prompts import TURN_END, base, chat, system_prompt
 from .tokens import image_text, speech_text
 
 FRAMES = "mio-scenes"
 _NEEDED = ("<image>", "</image>", "<img0>", "<spch>", "</spch>", "<spch0>")
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A request's parts, decoded ahead of its turn."""
-
-    pieces: tuple[Piece, ...]
-    usage: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +83,7 @@ class MioLanguage(Causal):
     def decoded(self, request: Request) -> Decoded:
         """Decode a request's media; safe to call from several threads."""
         settings = {"frames": FRAMES, **request.settings}
-        pieces, usage = decode(request.parts, settings, rate=16_000, video_as_images=True)
-        return Decoded(tuple(pieces), usage)
+        return decode(request.parts, settings, rate=16_000, video_as_images=True)
 
     def prepare(self, request: Request) -> object:
         return self.decoded(request)
@@ -103,9 +94,11 @@ class MioLanguage(Causal):
             ready = self.decoded(request)
         text = "".join(self._written(ready.pieces))
         if not self._wording.instruct:
-            return Prompt(base(text), usage=ready.usage)
-        system = system_prompt(self._wording.system, request.want)
-        return Prompt(chat(text, system, indented=self._wording.indented), usage=ready.usage)
+            prompt = base(text)
+        else:
+            system = system_prompt(self._wording.system, request.want)
+            prompt = chat(text, system, indented=self._wording.indented)
+        return Prompt(prompt, usage=ready.usage, details=ready.details)
 
     def _written(self, pieces: Sequence[Piece]) -> list[str]:
         images = [piece.value for piece in pieces if piece.kind == "image"]

@@ -18,7 +18,7 @@ SIZES: Mapping[str, float] = {
     "speech tokenizer": 0.12,
 }
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "auto": 4}
-_WEIGHTS = (".bin", ".safetensors", ".pt", ".pth")
+_WEIGHTS = (".bin", ".safetensors", ".pt", ".pth", ".dev")
 _SPARE = 1.1  # activations and the cache of a short batch
 
 
@@ -40,21 +40,26 @@ def check_memory(
     """
     if options.device_map:
         return
-    need = {"language model": _bytes(folder, deep=False) / 4 * BYTES.get(options.dtype, 4)}
+    need = {"language model": weight_bytes(folder, deep=False) / 4 * BYTES.get(options.dtype, 4)}
     if {"image", "video"} & set(inputs) or output == "image":
-        size = _bytes(placement.images, deep=True)
+        size = weight_bytes(placement.images, deep=True)
         need["image tokenizer"] = size / 4 * BYTES[placement.image_dtype]
     if output == "image":
-        size = _bytes(placement.painter, deep=True)
+        size = weight_bytes(placement.painter, deep=True)
         need["unCLIP"] = size / 4 * BYTES[placement.painter_dtype]
     if "audio" in inputs or output == "audio":
-        need["speech tokenizer"] = float(_bytes(placement.speech, deep=True))
-    free = free_memory(placement.device)
+        need["speech tokenizer"] = float(weight_bytes(placement.speech, deep=True))
+    refuse_too_large("mio", need, placement.device)
+
+
+def refuse_too_large(model: str, need: Mapping[str, float], device: str) -> None:
+    """Raise UsageError where parts of these sizes in bytes do not fit onto a device."""
+    free = free_memory(device)
     total = sum(need.values()) * _SPARE
     if free is not None and total > free:
         parts = ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in need.items())
         raise UsageError(
-            f"model mio needs about {total / 1e9:.0f} GB on {placement.device} ({parts}), and "
+            f"model {model} needs about {total / 1e9:.0f} GB on {device} ({parts}), and "
             f"{free / 1e9:.0f} GB are free; use dtype=float16, image_dtype=float16, "
             "painter_dtype=float16, media_device=…, or device_map=auto"
         )
@@ -78,6 +83,7 @@ def free_memory(device: str) -> float | None:
     return float(found[0]) * 1024 if found else None
 
 
-def _bytes(folder: Path, *, deep: bool) -> int:
+def weight_bytes(folder: Path, *, deep: bool) -> int:
+    """Return the bytes of a folder's weight files, with `deep` those of its folders too."""
     paths = folder.rglob("*") if deep else folder.glob("*")
     return sum(p.stat().st_size for p in paths if p.suffix in _WEIGHTS and p.is_file())

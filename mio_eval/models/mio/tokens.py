@@ -48,8 +48,8 @@ def read_image(text: str, count: int, codes: int) -> list[int]:
 
     Raises BadImageError, which says what is wrong and how many tokens there were.
     """
-    body = _between(text, IMAGE_START, IMAGE_END, _IMAGE, BadImageError)
-    found = [int(n) for n in _only(body, _IMAGE, BadImageError)]
+    body = between(text, IMAGE_START, IMAGE_END, _IMAGE, BadImageError)
+    found = [int(n) for n in only(body, _IMAGE, BadImageError)]
     if len(found) != count:
         raise BadImageError(f"the image has {len(found)} tokens, expected {count}")
     if high := [n for n in found if n >= codes]:
@@ -62,8 +62,8 @@ def read_speech(text: str) -> list[list[int]]:
 
     Raises BadSpeechError, which says which block is missing, misplaced or short.
     """
-    body = _between(text, SPEECH_START, SPEECH_END, _SPEECH, BadSpeechError)
-    numbers = [int(n) for n in _only(body, _SPEECH, BadSpeechError)]
+    body = between(text, SPEECH_START, SPEECH_END, _SPEECH, BadSpeechError)
+    numbers = [int(n) for n in only(body, _SPEECH, BadSpeechError)]
     if not numbers:
         raise BadSpeechError("the speech is empty")
     blocks: list[tuple[int, list[int]]] = []
@@ -83,21 +83,21 @@ def read_speech(text: str) -> list[list[int]]:
     return [codes for _, codes in blocks]
 
 
-def _between(
+def between(
     text: str, start: str, end: str, token: re.Pattern[str], error: type[ValueError]
 ) -> str:
     """Return what lies between the first start marker and the end marker after it."""
     at = text.find(start)
     if at < 0:
-        raise error(f"no {start} in the output ({_count(text, token)} tokens of its kind)")
+        raise error(f"no {start} in the output ({count_tokens(text, token)} tokens of its kind)")
     stop = text.find(end, at)
     if stop < 0:
-        count = _count(text[at:], token)
+        count = count_tokens(text[at:], token)
         raise error(f"no {end} after {start}: the output ended after {count} tokens of its kind")
     return text[at + len(start) : stop]
 
 
-def _only(body: str, token: re.Pattern[str], error: type[ValueError]) -> list[str]:
+def only(body: str, token: re.Pattern[str], error: type[ValueError]) -> list[str]:
     """Return the numbers of the tokens in `body`, in which nothing else may be."""
     rest = token.sub("", body).strip()
     if rest:
@@ -106,5 +106,6 @@ def _only(body: str, token: re.Pattern[str], error: type[ValueError]) -> list[st
     return token.findall(body)
 
 
-def _count(text: str, token: re.Pattern[str]) -> int:
+def count_tokens(text: str, token: re.Pattern[str]) -> int:
+    """Count tokens of one kind."""
     return len(token.findall(text))

@@ -84,9 +84,11 @@ class SpeechTokenizer(nn.Module):
         )
 
     @classmethod
-    def from_folder(cls, folder: Path, device: str = "cpu") -> SpeechTokenizer:
-        """Load `config.json` and `SpeechTokenizer.pt`, in float32. Raises UsageError."""
-        path = folder / WEIGHTS
+    def from_folder(
+        cls, folder: Path, device: str = "cpu", weights: str = WEIGHTS
+    ) -> SpeechTokenizer:
+        """Load `config.json` and the file `weights`, in float32. Raises UsageError."""
+        path = folder / weights
         with torch.device("meta"):
             model = cls(CodecConfig.read(folder / CONFIG))
         try:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from ... import __version__
 from ...errors import UsageError
 from ...metrics import metric_class
-from ...tasks import get_task
 from ...tasks.schema import Published
 from ...types import Json
+from ..known import task_of
 from ..matrix import cell_flags, title_of
 from ..published import published_table
 from ..runs import Run, labels
@@ -76,7 +76,7 @@ def _run(run: Run, label: str) -> Json:
 def task_facts(name: str, runs: Sequence[Run]) -> Json:
     """Describe a task: its runs' scores and flags, its published rows."""
     try:
-        task = get_task(name)
+        task = task_of(name)
         title, protocol = task.file.title, task.file.protocol
         published = [_published(spec) for spec in task.file.published]
         notes = [f"Protocol: {protocol.source}", *protocol.notes]

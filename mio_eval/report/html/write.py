@@ -8,6 +8,7 @@ from pathlib import Path
 from ...errors import UsageError
 from ...jsonio import write_atomic
 from ...types import Json
+from ..known import forget
 from ..runs import Run, labels
 from .facts import Facts, task_facts, task_names
 from .inputs import Originals, originals
@@ -60,6 +61,7 @@ def _write(
     data_dir: Path | None,
     inputs: bool,
 ) -> None:
+    forget()
     facts = Facts(runs)
     chunks: list[tuple[str, str]] = []
     for number, name in enumerate(task_names(runs)):

@@ -127,6 +127,13 @@ def test_folders_that_hold_no_model(llama: Path, tmp_path: Path) -> None:
         backend.load(("text",), "text")
 
 
+def test_voxtral_is_sent_to_a_server(tmp_path: Path) -> None:
+    config = {"model_type": "voxtral", "architectures": ["VoxtralForConditionalGeneration"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UsageError, match="--model openai"):
+        opened(tmp_path).load(("audio",), "text")
+
+
 def test_damaged_weights_are_one_line(llama: Path, tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(llama, folder)

@@ -256,18 +256,15 @@ def test_bark_refuses_what_it_would_cut_and_voices_it_has_not(bark_folder):
         open_family(bark_folder, voice="v2/bass")
 
 
-@pytest.mark.parametrize("kind", ["vits", "bark"])
-def test_other_models_speak_through_transformers_pipeline(kind, request):
-    folder = request.getfixturevalue(f"{kind}_folder")
-    extra = {"max_new_tokens": "8"} if kind == "bark" else {}
-    voice = AnyVoice(read_checkpoint(str(folder), None), LoadOptions(device="cpu", extra=extra))
+def test_other_models_speak_through_transformers_pipeline(vits_folder):
+    voice = AnyVoice(read_checkpoint(str(vits_folder), None), LoadOptions(device="cpu"))
     voice.load()
-    pipeline = transformers.pipeline("text-to-audio", str(folder), device="cpu")
-    settings = {"generate_kwargs": {"max_new_tokens": 8}} if kind == "bark" else {}
+    pipeline = transformers.pipeline("text-to-audio", str(vits_folder), device="cpu")
     torch.manual_seed(3)
-    expected = pipeline("the cat sat", **settings)
+    expected = pipeline("the cat sat")
     torch.manual_seed(3)
-    wave, rate = voice.speak("the cat sat")
+    with torch.inference_mode():
+        wave, rate = voice.speak("the cat sat")
     assert rate == expected["sampling_rate"]
     assert np.ptp(wave) > 0
     np.testing.assert_array_equal(wave, expected["audio"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class WordOverlap(Metric):
     higher_is_better = True
     range = (0.0, 100.0)
     columns = ("share", "count")  # one row of these a sample; scores come from their sums
-    options = {"words": Option("content", ("content", "all"), "leave out small words, or not")}
+    options: ClassVar = {"words": Option("content", ("content", "all"), "which words count")}
 
     def statistics(self, items: Sequence[Item]) -> Statistics:
         return Statistics(np.array([[self._share(item), 1.0] for item in items]))
