@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from ..errors import unknown
+from ..plugins import entry_points
 
 if TYPE_CHECKING:
     from .base import Metric

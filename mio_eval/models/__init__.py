@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, unknown
+from ..plugins import entry_points
 from .anygpt.arguments import ARGUMENTS as ANYGPT_ARGUMENTS
 from .mio.arguments import ARGUMENTS as MIO_ARGUMENTS
 

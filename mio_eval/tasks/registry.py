@@ -7,7 +7,6 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..errors import UsageError, unknown
+from ..plugins import entry_points
 from ..shipped import shipped
 from .schema import PLAIN, Dataset, Hub, Likelihood, Protocol, Published, Split, TaskFile
 

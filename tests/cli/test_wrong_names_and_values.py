@@ -41,7 +41,7 @@ NAMES = {
     ),
     "metric": (
         ["metric", "cidr", "--predictions", "p", "--references", "r"],
-        "unknown metric 'cidr'; did you mean cider or cer?",
+        "unknown metric 'cidr'; did you mean cider or kid or fid?",
     ),
     "metric setting": (
         ["metric", "wer", "--predictions", "p", "--references", "r", "--set", "norn=none"],

@@ -59,7 +59,7 @@ class Causal(Scorer, TextFamily):
 
     def load(self) -> None:
         transformers = need("transformers", "kind causal")
-        self.tokenizer = load_processor(transformers.AutoTokenizer, self.checkpoint, self.options)
+        self.tokenizer = self.load_tokenizer()
         give_padding(self.tokenizer)
         if self._chat and not self.tokenizer.chat_template:
             raise UsageError(
@@ -67,6 +67,11 @@ class Causal(Scorer, TextFamily):
             )
         self.model = load_model(transformers.AutoModelForCausalLM, self.checkpoint, self.options)
         self.overrule()
+
+    def load_tokenizer(self) -> Any:
+        """Load the tokenizer. Raises UsageError."""
+        transformers = need("transformers", "kind causal")
+        return load_processor(transformers.AutoTokenizer, self.checkpoint, self.options)
 
     def read(self, request: Request) -> Prompt:
         text = "".join(part.text for part in request.parts if isinstance(part, Text))

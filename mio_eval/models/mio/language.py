@@ -15,6 +15,7 @@ from ...types import Capability, Json, Modality, Request
 from ..hf.causal import Causal
 from ..hf.family import Checkpoint, LoadOptions
 from ..hf.inputs import Decoded, Piece, Prompt, decode
+from .llama_tokenizer import load_llama_tokenizer
 from .parts import Parts
 from .prompts import TURN_END, base, chat, system_prompt
 from .tokens import image_text, speech_text
@@ -79,6 +80,9 @@ class MioLanguage(Causal):
         end = known[TURN_END] if self._wording.instruct else self.tokenizer.eos_token_id
         self.model.generation_config.eos_token_id = end
         self.tokenizer.padding_side = "left"
+
+    def load_tokenizer(self) -> Any:
+        return load_llama_tokenizer(self.checkpoint, self.options)
 
     def decoded(self, request: Request) -> Decoded:
         """Decode a request's media; safe to call from several threads."""

@@ -8,6 +8,7 @@ speech, then words, then the end. So every task gets an output of the kind it as
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,9 +52,28 @@ def write_release(folder: Path, *, broken: str = "") -> Path:
     """Write the folder. `broken` makes the model write something malformed."""
     import_torchvision()  # transformers imports it where it is installed
     folder.mkdir(parents=True)
-    tokens = write_tokenizer(folder)
-    write_language(folder, tokens, broken)
-    seed = folder / "seed-tokenizer-2"
+    base = ("<unk>", "<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    media = [f"<img{n}>" for n in range(IMAGE_CODES)] + [f"<spch{n}>" for n in range(4096)]
+    tokens = write_tokenizer(folder, base, (*SPECIALS, *media))
+    write_language(folder, tokens, broken_chain(written(), broken, "</spch>"))
+    write_image_parts(folder / "seed-tokenizer-2", folder / "stable-diffusion-2-1-unclip")
+    write_codec(folder / "SpeechTokenizer", "speech_tokenizer", "SpeechTokenizer.pt")
+    return folder
+
+
+def broken_chain(chain: list[str], broken: str, speech_end: str) -> list[str]:
+    """Make what the model writes malformed."""
+    if broken == "short image":
+        del chain[10]
+    elif broken == "short speech":
+        del chain[chain.index(speech_end) - 1]
+    elif broken == "no end":
+        chain = chain[:20] * 200
+    return chain
+
+
+def write_image_parts(seed: Path, painter: Path) -> None:
+    """Write the image tokenizer and unCLIP, as in the golden values."""
     seed.mkdir()
     shapes = json.loads((GOLDEN / "seed_tokenizer.json").read_text())["shapes"]
     shapes["distill_image_proj.weight"] = [32, 1024]
@@ -66,20 +86,27 @@ def write_release(folder: Path, *, broken: str = "") -> Path:
     torch.save(vision, seed / "eva_vit_g.pth")
     rest = {n: t for n, t in state.items() if not n.startswith(prefix)}
     torch.save(rest, seed / "seed_quantizer.pt")
-    write_pipeline(folder / "stable-diffusion-2-1-unclip")
-    speech = folder / "SpeechTokenizer"
-    speech.mkdir()
-    facts = json.loads((GOLDEN / "speech_tokenizer.json").read_text())
-    (speech / "config.json").write_text(json.dumps(facts["config"]))
-    torch.save(make_weights(facts["shapes"]), speech / "SpeechTokenizer.pt")
-    return folder
+    write_pipeline(painter)
 
 
-def write_tokenizer(folder: Path) -> dict[str, int]:
-    """Write a Llama tokenizer with MIO's added tokens; returns token → id."""
+def write_codec(folder: Path, golden: str, weights: str) -> None:
+    """Write a speech tokenizer, as in the golden values."""
+    folder.mkdir()
+    facts = json.loads((GOLDEN / f"{golden}.json").read_text())
+    (folder / "config.json").write_text(json.dumps(facts["config"]))
+    torch.save(make_weights(facts["shapes"]), folder / weights)
+
+
+def write_tokenizer(folder: Path, base: Sequence[str], added: Sequence[str]) -> dict[str, int]:
+    """Write a Llama tokenizer; returns token → id.
+
+    Args:
+        folder: where.
+        base: special tokens: unknown, begin and end of text, and others.
+        added: tokens added behind the vocabulary.
+    """
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-    base = ["<unk>", "<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     letters = [chr(code) for code in range(33, 127)]
     words = [f"▁{word}" for word in dict.fromkeys(WORDS)]
     vocabulary = [*base, *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *letters, *words]
@@ -104,16 +131,15 @@ def write_tokenizer(folder: Path) -> dict[str, int]:
     inner.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
-    media = [f"<img{n}>" for n in range(IMAGE_CODES)] + [f"<spch{n}>" for n in range(4096)]
     inner.add_special_tokens([AddedToken(token, normalized=False) for token in base])
-    inner.add_tokens([AddedToken(token, normalized=False) for token in (*SPECIALS, *media)])
+    inner.add_tokens([AddedToken(token, normalized=False) for token in added])
     inner.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
             {
                 "tokenizer_class": "PreTrainedTokenizerFast",
-                "bos_token": "<|startoftext|>",
-                "eos_token": "<|endoftext|>",
+                "bos_token": base[1],
+                "eos_token": base[2],
                 "unk_token": "<unk>",
                 "pad_token": "<unk>",
                 "model_max_length": 4096,
@@ -124,7 +150,7 @@ def write_tokenizer(folder: Path) -> dict[str, int]:
     return inner.get_vocab()
 
 
-def write_language(folder: Path, tokens: dict[str, int], broken: str) -> None:
+def write_language(folder: Path, tokens: dict[str, int], chain: Sequence[str]) -> None:
     """Write a Llama that follows one chain of tokens."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -144,13 +170,6 @@ def write_language(folder: Path, tokens: dict[str, int], broken: str) -> None:
         pad_token_id=0,
     )
     model = LlamaForCausalLM(config).eval()
-    chain = written()
-    if broken == "short image":
-        del chain[10]
-    elif broken == "short speech":
-        del chain[chain.index("</spch>") - 1]
-    elif broken == "no end":
-        chain = chain[:20] * 200
     prompt = torch.randn(WIDTH)
     with torch.no_grad():
         layer = model.model.layers[0]
