@@ -228,7 +228,7 @@ def busy(rounds: int) -> Iterator[Row]:
             rounds,
         )
     yield Row(
-        f"{mine[0].result['n']} requests with JPEG, FLAC, MP4 decoded, model {BATCH_SECONDS} s a batch",
+        f"{mine[0].result['n']} requests, JPEG, FLAC, MP4; model {BATCH_SECONDS} s a batch",
         "s",
         median(mine, "seconds"),
         "less",

@@ -16,6 +16,7 @@ from .engine.rundir import SAMPLES, STATS, RunDirectory
 from .errors import UsageError, unknown
 from .metrics import get_metric
 from .metrics.base import Metric
+from .metrics.imported import Imported
 from .types import Json
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ def load_run(path: str | Path) -> Run:
 def metric_of(data: Json, task: str, name: str) -> Metric:
     """Build a metric as a run had it: settings, modality of outputs, judges."""
     facts = data["tasks"][task]
+    if name in facts.get("imported", ()):
+        return Imported(data["results"][task][name])
     metric = get_metric(name, **facts["metrics"][name])
     metric.bind(facts.get("output", "text"), facts.get("judges", {}))
     return metric

@@ -21,7 +21,12 @@ INSTALL = "pip install 'mio-eval[starter]'"
 DTYPES = ("float32", "float16", "bfloat16")
 HUB_TIMEOUT = 10.0  # seconds until the hub must answer
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_UNTRAINED = ("masked_spec_embed",)  # used in training only; published checkpoints leave it out
+UNTRAINED = (
+    "masked_spec_embed",  # used in training only; published checkpoints leave it out
+    "encoder.pooler.dense.weight",  # of encoder-decoder models, whose decoders never read it
+    "encoder.pooler.dense.bias",
+)
+"""Ends of the names of weights that a checkpoint may lack."""
 _CHUNK = 1 << 20
 
 
@@ -102,25 +107,31 @@ def cannot_load(use: Use, name: str, error: Exception, remedy: str) -> UsageErro
 
 
 def load_weights(auto_class: Any, checkpoint: Checkpoint, device: str, dtype: str) -> Any:
-    """Load a model of transformers, ready for inference, with every weight from the checkpoint.
+    """Load a model of transformers, ready for inference. Raises UsageError as `load_complete`."""
+    model = load_complete(auto_class, checkpoint.source, dtype=dtype, **checkpoint.arguments)
+    return model.eval().to(device)
 
-    transformers fills a missing weight with random numbers and warns; here that is an error.
+
+def load_complete(auto_class: Any, source: str, **arguments: Any) -> Any:
+    """Return `auto_class.from_pretrained(source, **arguments)`, every weight from the checkpoint.
+
+    transformers fills what is missing with random numbers and warns: a speech encoder without a
+    trained head would transcribe noise, and be scored. Here that is an error.
 
     Raises:
-        UsageError: a weight is missing, or has another shape.
+        UsageError: weights are missing, or have another shape; it names the first three.
     """
-    model, info = auto_class.from_pretrained(
-        checkpoint.source, dtype=dtype, output_loading_info=True, **checkpoint.arguments
-    )
-    missing = sorted(k for k in info["missing_keys"] if not k.endswith(_UNTRAINED))
-    wrong = [*missing, *(str(key) for key in info.get("mismatched_keys") or ())]
+    model, info = auto_class.from_pretrained(source, output_loading_info=True, **arguments)
+    missing = sorted(str(key) for key in info["missing_keys"])
+    wrong = [key for key in missing if not key.endswith(UNTRAINED)]
+    wrong += sorted(str(key) for key in info.get("mismatched_keys") or ())
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise UsageError(
-            f"{checkpoint.source} holds no trained {type(model).__name__}: it lacks "
+            f"{source} holds no trained {type(model).__name__}: it lacks "
             f"{', '.join(wrong[:3])}{more}; name a model that was trained for this use"
         )
-    return model.eval().to(device)
+    return model
 
 
 def check_device(device: str) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..compat import import_torchvision
 from ..errors import UsageError, first_line, unknown
-from .checkpoints import digest, exact_inference, model_files, slug
+from .checkpoints import digest, exact_inference, load_complete, model_files, slug
 from .clip_preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -307,17 +307,11 @@ def pretrained(model_class: Any, name: str, **where: Any) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        model, info = model_class.from_pretrained(
-            name, dtype="float32", output_loading_info=True, **where
-        )
+        return load_complete(model_class, name, dtype="float32", **where)
     finally:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-    lacking = sorted([*info["missing_keys"], *map(str, info["mismatched_keys"])])
-    if lacking:
-        raise UsageError(f"{name} lacks {len(lacking)} weights of the model, such as {lacking[0]}")
-    return model
 
 
 def best_device(torch: Any) -> str:

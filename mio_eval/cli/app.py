@@ -46,7 +46,9 @@ def _register() -> None:
         compare,
         data,
         doctor,
+        export,
         gate,
+        import_,
         leaderboard,
         metric,
         models,
@@ -73,6 +75,8 @@ def _register() -> None:
         power,
         report,
         leaderboard,
+        export,
+        import_,
         doctor,
     ):
         module.register(app)

@@ -47,6 +47,8 @@ def show(name: Annotated[str, typer.Argument(help="Model backend")]) -> None:
             for argument, meaning in family_class(kind).arguments.items():
                 if argument not in (entry.arguments or {}):
                     typer.echo(f"  kind {kind}: --model-args {argument}=…  {meaning}")
+    if name in ("mio", "anygpt"):
+        _show_memory(name)
     if name == "starter":
         from ..annotators.ge2e import ASSET as VOICES
         from ..models.starter.assets import ASSETS
@@ -57,3 +59,13 @@ def show(name: Annotated[str, typer.Argument(help="Model backend")]) -> None:
                 f"  {role}: {asset.what}, from {asset.package} {asset.version}, "
                 f"{asset.size_mb:g} MB, {asset.licence}"
             )
+
+
+def _show_memory(name: str) -> None:
+    """Print what the parts of a released system take, where no weight is needed to know it."""
+    from importlib import import_module
+
+    memory = import_module(f"..models.{name}.memory", __package__)
+    typer.echo("  memory for weights as released, in GB: float16, float32")
+    for part, half, whole in memory.table():
+        typer.echo(f"    {part}: {half:.1f}, {whole:.1f}")

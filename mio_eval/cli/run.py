@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,6 +108,10 @@ def run(
     log_json: Annotated[
         str | None, typer.Option(help="Add the run's events to a file, one JSON a line; - prints")
     ] = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(help="Log the scores at the end: wandb, mlflow or trackio[:key=value,…]"),
+    ] = None,
 ) -> int:
     """Run tasks with a model, score, print tables.
 
@@ -121,6 +125,7 @@ def run(
     from ..report.terminal import print_run
 
     signal.signal(signal.SIGTERM, _interrupt)
+    trackers = _trackers(tracker or ())
     progress, close = _progress(log_json)
     result: RunResult
     if resume is not None:
@@ -167,6 +172,10 @@ def run(
         ) from error
     close()
     print_run(result.path, result.data)
+    for name, settings_of in trackers:
+        from ..export import export_run
+
+        export_run(result.path, name, settings=settings_of)
     return 4 if result.failed else 0
 
 
@@ -182,7 +191,7 @@ def _overrides(ctx: typer.Context) -> dict[str, Any]:
         name
         for name in ctx.params
         if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
-    } - {"resume", "log_json"}
+    } - {"resume", "log_json", "tracker"}
     named = {name: _RENAMED.get(name, name) for name in given}
     if other := sorted(n for n, option in named.items() if option not in OPERATIONAL or n == "out"):
         names = ", ".join("--set" if n == "settings" else f"--{n.replace('_', '-')}" for n in other)
@@ -201,6 +210,15 @@ def _overrides(ctx: typer.Context) -> dict[str, Any]:
 def _batch_size(text: str | None) -> Any:
     """Read a number, or leave `auto` and what is wrong to the check of the options."""
     return int(text) if text is not None and text.isdecimal() else text
+
+
+def _trackers(specs: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Read which trackers to log to; one that cannot work is refused before the run."""
+    if not specs:
+        return []
+    from ..trackers import check_tracker
+
+    return [check_tracker(spec) for spec in specs]
 
 
 def _progress(log_json: str | None) -> tuple[Progress, Callable[[], None]]:

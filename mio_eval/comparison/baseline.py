@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,22 +72,29 @@ def write_baseline(run: Path, target: Path, *, aggregates: bool = False) -> Path
         raise UsageError(
             f"{run}: status is {loaded.data['status']}; a baseline is made of a complete run"
         )
-    statistics: dict[str, Json] = {}
+    statistics: dict[str, dict[str, MetricRows | None]] = {}
     for task, scores in loaded.data["results"].items():
         if not aggregates:
-            statistics[task] = _statistics({m: loaded.rows(task, m) for m in scores})
+            statistics[task] = {m: loaded.rows(task, m) for m in scores}
+    return write_content(target, loaded.data, statistics)
+
+
+def write_content(
+    target: Path, data: Json, statistics: Mapping[str, Mapping[str, MetricRows | None]]
+) -> Path:
+    """Write a baseline file of what run.json says, and of task → metric → statistics."""
     content = {
         "format": FORMAT,
         "mio_eval": __version__,
-        "run": {key: loaded.data[key] for key in _RUN_KEYS},
-        "statistics": statistics,
+        "run": {key: data[key] for key in _RUN_KEYS},
+        "statistics": {task: _statistics(rows) for task, rows in statistics.items()},
     }
     content["sha256"] = digest(content)
     write_atomic(target, [dumps(content).encode(), b"\n"])
     return target
 
 
-def _statistics(rows: dict[str, MetricRows | None]) -> Json:
+def _statistics(rows: Mapping[str, MetricRows | None]) -> Json:
     ids: dict[str, str] = {}
     for found in rows.values():
         if found is not None:

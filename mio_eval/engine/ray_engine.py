@@ -8,6 +8,7 @@ has not begun. What a dead worker left goes back to the queue.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -33,6 +34,7 @@ MAX_DEATHS = 8  # workers lost in a row without any answer, after which the run 
 _WAIT = 1.0  # seconds a worker waits for its next response before it reports that there is none
 _SILENCE = 60.0  # seconds beyond --timeout after which a worker that does not report is killed
 _IDLE = 0.01
+_CONNECT = 10.0  # seconds to wait for a cluster's address to answer
 
 
 @dataclass(slots=True, eq=False)
@@ -309,17 +311,27 @@ def _import_ray() -> Any:
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     try:
+        if address is not None:
+            _knock(address)
         if address is None:
-            ray.init(include_dashboard=False, **quiet)
+            ray.init(address="local", include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
     # Which error Ray raises for an address without a cluster depends on the address.
     except Exception as error:
         where = f"--address {address}" if address is not None else "--engine ray"
         raise UsageError(
-            f"{where}: {_first_line(error)}; start a cluster with: ray start --head, or leave "
+            f"{where}: {_first_line(error)}; start a cluster with: ray start --head (a newer Ray's "
+            "wants RAY_AUTH_MODE=token here, and its token in ~/.ray/auth_token), or leave "
             "--address out for workers on this machine"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens: Ray itself would go on trying for many minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_CONNECT).close()
 
 
 def _layout(ray: Any, options: Options) -> tuple[dict[str, float], int]:

@@ -26,9 +26,7 @@ _RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
 _AVAILABILITY = ("open_weights", "closed_weights", "unknown")
 
 
-def export_every_eval_ever(
-    source: RunSource, out: Path, settings: Mapping[str, str]
-) -> list[Path]:
+def export_every_eval_ever(source: RunSource, out: Path, settings: Mapping[str, str]) -> list[Path]:
     """Write `data/TASK/DEVELOPER/MODEL/UUID.json` and `UUID_samples.jsonl`.
 
     Settings: `organization` (who evaluated), `relationship` of it to the model, `model_id` as the

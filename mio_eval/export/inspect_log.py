@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..jsonio import write_atomic
 from ..engine.journal import json_line
+from ..jsonio import clean_text, write_atomic
 from ..report.html.media import sniff
 from ..types import Json
 from .source import ExportedSample, RunSource, file_name, standard_error
@@ -55,16 +55,29 @@ def _write_eval(source: RunSource, task: str, out: Path) -> Path:
     start = {key: header[key] for key in ("version", "eval", "plan")}
     buffer = io.BytesIO()
     summaries = []
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("_journal/start.json", json_line(start))
+    with zipfile.ZipFile(buffer, "w") as archive:
+
+        def add(name: str, content: Json) -> None:
+            member = zipfile.ZipInfo(name, source.ended.timetuple()[:6])  # the same run, same file
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, json_line(content), zipfile.ZIP_DEFLATED)
+
+        add("_journal/start.json", start)
         for sample in _samples(source, task):
-            archive.writestr(f"samples/{sample['id']}_epoch_1.json", json_line(sample))
+            add(_member(sample["id"]), sample)
             summaries.append(_summary(sample))
-        archive.writestr("summaries.json", json_line(summaries))
-        archive.writestr("header.json", json_line(header))
+        add("summaries.json", summaries)
+        add("header.json", header)
     path = out / f"{_stem(source, task)}.eval"
     write_atomic(path, [buffer.getvalue()])
     return path
+
+
+def _member(name: str) -> str:
+    """Return where inspect looks for a sample; an id that would lead out of a folder is hashed."""
+    if ".." in name or "\\" in name or "\0" in name or name.startswith("/") or len(name) > 200:
+        name = hashlib.sha256(clean_text(name).encode()).hexdigest()
+    return f"samples/{clean_text(name)}_epoch_1.json"
 
 
 def _stem(source: RunSource, task: str) -> str:
@@ -174,12 +187,10 @@ def _samples(source: RunSource, task: str) -> Iterator[dict[str, Json]]:
         yield found
 
 
-def _sample(
-    source: RunSource, sample: ExportedSample, budget: int
-) -> tuple[dict[str, Json], int]:
+def _sample(source: RunSource, sample: ExportedSample, budget: int) -> tuple[dict[str, Json], int]:
     record = sample.record
     content, attachments, used = _answer(source, sample, budget)
-    question = {"role": "user", "content": _question(record.get("prompt") or ())}
+    question: dict[str, Json] = {"role": "user", "content": _question(record.get("prompt") or ())}
     messages = [question]
     output: dict[str, Json] = {"model": f"mio-eval/{source.model}", "choices": []}
     if sample.ok:

@@ -99,7 +99,8 @@ def _results(source: RunSource) -> Json:
             "command": source.command,
             "scores": {
                 task: {
-                    m: {**score, "factor": factor(score)} for m, score in source.scores(task).items()
+                    m: {**score, "factor": factor(score)}
+                    for m, score in source.scores(task).items()
                 }
                 for task in tasks
             },

@@ -122,8 +122,8 @@ class RunSource:
 
     @property
     def tasks(self) -> list[str]:
-        """All tasks of the run that were generated, unscored splits too."""
-        return [task for task in self.data["tasks"] if task in self.data["data"]]
+        """The tasks of the run that came to the end, those of unscored splits too."""
+        return [task for task in self.data["tasks"] if "n" in self.data["data"].get(task, {})]
 
     def scores(self, task: str) -> Mapping[str, Json]:
         """Metric → score as in run.json."""

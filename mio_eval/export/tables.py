@@ -41,14 +41,14 @@ def export_csv(source: RunSource, out: Path, settings: Mapping[str, str]) -> lis
 
 
 def export_parquet(source: RunSource, out: Path, settings: Mapping[str, str]) -> list[Path]:
-    """Write the same tables as Parquet; absent values are null. Raises UsageError without pyarrow.
-    """
+    """Write the same tables as Parquet, absent values as null. Raises UsageError: no pyarrow."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError(
-            'parquet needs pyarrow, which is not installed; install it: pip install "mio-eval[export]"'
+            "parquet needs pyarrow, which is not installed; install it: "
+            'pip install "mio-eval[export]"'
         ) from error
     kinds = {
         "bool": pyarrow.bool_(),
@@ -58,10 +58,15 @@ def export_parquet(source: RunSource, out: Path, settings: Mapping[str, str]) ->
     }
     written = []
     for name, (header, rows) in tables(source).items():
-        schema = pyarrow.schema([(c, kinds.get(_KINDS.get(c, ""), pyarrow.string())) for c in header])
+        schema = pyarrow.schema(
+            [(c, kinds.get(_KINDS.get(c, ""), pyarrow.string())) for c in header]
+        )
         columns = [[_clean(row[i]) for row in rows] for i in range(len(header))]
         table = pyarrow.table(
-            [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
+            [
+                pyarrow.array(column, field.type)
+                for column, field in zip(columns, schema, strict=True)
+            ],
             schema=schema,
         )
         path = out / f"{name}.parquet"

@@ -29,6 +29,7 @@ _REMOVED = frozenset({"''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", 
 # Characters that Java or Python take for the end of a line, and halves of characters, which cannot
 # be written as UTF-8. Each becomes a space, so that one caption stays one line.
 _SPACED = str.maketrans(dict.fromkeys("\r\n\x0b\x0c\x85\u2028\u2029", " "))
+_WHITE = re.compile(r"\s")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _BLANK = frozenset(" \t\n\xa0" + WIDE_SPACE + DROPPED)
@@ -145,7 +146,10 @@ def _following(captions: Sequence[str], start: int) -> str:
 
 def _by_rules(caption: str, following: str) -> list[str]:
     line = _LONE_SURROGATE.sub(" ", caption.translate(_SPACED))
-    return [token for token in _tokens(line, following) if token not in _REMOVED]
+    tokens = _tokens(line, following)
+    if tokens:  # pycocoevalcap strips the tokenizer's line, so also what ends the last token
+        tokens[-1] = tokens[-1].rstrip()
+    return [token for token in tokens if token and token not in _REMOVED]
 
 
 def _tokens(caption: str, following: str) -> list[str]:
@@ -216,5 +220,4 @@ def _spell(kind: Kind | None, text: str) -> list[str]:
     elif kind is Kind.WORD and "@" not in text and "#" not in text:
         text = text.replace(SOFT_HYPHEN, "")
     # White space inside a token ("2 1/2") is a no-break space in the original's output.
-    joined = "\xa0".join(text.lower().split())
-    return [joined] if joined else []
+    return [_WHITE.sub("\xa0", text.lower())]

@@ -9,12 +9,13 @@ from typing import Any
 
 from lm_eval.api.model import LM
 
+from ..engine.batching import cost_of
 from ..engine.cache import ResponseCache
 from ..engine.hangs import HungError, Watched, within
 from ..errors import RunError, UsageError
 from ..jsonio import clean_text, digest
 from ..types import Failure, Json, Request, Response, Text
-from .base import Backend
+from .base import Backend, OutOfMemory, describe
 from .loglikelihood import (
     LoglikelihoodRequest,
     LoglikelihoodResponse,
@@ -43,7 +44,7 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         backend: the model.
         cache: where answers are found again; every one is put there as soon as it is finished.
         seed: for generation.
-        batch_size: requests handed to the backend at once.
+        batch_size: requests handed to the backend at once, unless it takes a stream.
         timeout: seconds without any response after which what was asked has failed; None: no limit.
         answered: told of every answer to a log-likelihood request as it comes, in order.
     """
@@ -167,6 +168,30 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         return texts
 
     def _responses(self, requests: list[Request]) -> Iterator[Response]:
+        """Generate in batches, the dearest requests first; a batch that does not fit is halved.
+
+        Raises RunError when the model hangs.
+        """
+        if self._backend.streams:
+            yield from self._batch(requests)
+            return
+        waiting = sorted(requests, key=lambda r: -cost_of(r, self._backend.cost))
+        size = self._batch_size
+        while waiting:
+            batch, waiting = waiting[:size], waiting[size:]
+            unanswered = {request.sample_id: request for request in batch}
+            try:
+                for response in self._batch(batch):
+                    unanswered.pop(response.sample_id, None)
+                    yield response
+            except OutOfMemory as error:
+                if len(batch) == 1:
+                    yield Response(batch[0].sample_id, failure=describe(error))
+                    continue
+                size = (len(batch) + 1) // 2
+                waiting = [*unanswered.values(), *waiting]
+
+    def _batch(self, requests: list[Request]) -> Iterator[Response]:
         """Generate, within the time limit. Raises RunError when the model hangs."""
         if self._timeout is None:
             yield from self._backend.generate(requests)

@@ -76,10 +76,10 @@ def track(source: RunSource, tracker: str, settings: Mapping[str, str]) -> list[
     log = make_log(source, _samples(settings))
     module = import_module(f".{tracker}_log", __package__)
     send: Send = module.send
-    refusals: tuple[type[Exception], ...] = module.refusals()
+    refused: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *module.refusals())
     try:
         return send(log, settings)
-    except (OSError, ValueError, RuntimeError, *refusals) as error:
+    except refused as error:
         raise RunError(
             f"{tracker} did not take the results ({first_line(error)}). The run is complete in "
             f"{source.run.path}; log it again with: mio-eval export {source.run.path} --to "

@@ -34,6 +34,7 @@ TABLE = """
 2  run --tasks librispeech --limit 0
 2  run --tasks librispeech --max-failures many
 2  run --resume {none}
+2  @run --model-args path={predictions} --tracker nothing
 4  @run --model-args path={half} --allow-partial
 0  @run --model-args path={half} --allow-partial --max-failures 6
 
@@ -133,6 +134,27 @@ TABLE = """
 2  power {done} --task librispeech --metric wer --difference nothing
 3  power {done} --task librispeech --metric wer --paired-with {other}
 
+0  export {done} --to csv --out {out}
+0  export {failed} --to junit --out {out}
+2  export
+2  export {done}
+2  export {done} --to nothing
+2  export {none} --to csv
+2  export {done} --to csv --set nothing=1
+2  export {done} --to csv --out {policy}
+4  export {failed} --to hf --out {out}
+
+0  import {lm_eval} --from lm-eval --out {out}/b.json
+2  import
+2  import {lm_eval} --from nothing --out {out}/b.json
+2  import {none} --from lm-eval --out {out}/b.json
+2  import {done} --from lm-eval --out {out}/b.json
+2  import {lm_eval} --from lm-eval --out {none}/b.json
+2  import {lm_eval} --from lm-eval --out {out}/b.json --scale wer=many
+3  compare {done} {imported}
+0  compare {done} {imported} --allow-different *
+3  gate {done} --baseline {imported} --policy {policy}
+
 0  doctor
 2  doctor --nothing
 """
@@ -205,9 +227,20 @@ def _uncluster(run: Path) -> None:
 def add_baselines(world: World) -> None:
     """Write baseline files of the good run."""
     from mio_eval.comparison.baseline import write_baseline
+    from mio_eval.export import export_run
+    from mio_eval.importers import import_results
 
     folder = world.paths["none"].parent
     for name, small in (("baseline", False), ("aggregates", True)):
         world.paths[name] = write_baseline(
             world.paths["done"], folder / f"{name}.json", aggregates=small
         )
+    world.paths["lm_eval"] = folder / "lm_eval"
+    export_run(world.paths["done"], "lm-eval", world.paths["lm_eval"])
+    world.paths["imported"] = import_results(
+        world.paths["lm_eval"],
+        "lm-eval",
+        folder / "imported.json",
+        metrics={"wer": "wer"},
+        scales={"wer": 1.0},
+    ).path

@@ -12,7 +12,7 @@ NAMES = {
     "subcommand": (["tasks", "lst"], "Did you mean 'ls'?; see mio-eval tasks --help"),
     "option": (
         ["run", "--taks", "x"],
-        "No such option: --taks (Possible options: --data, --tasks)",
+        "No such option: --taks (Possible options: --data, --tasks",
     ),
     "task": (
         ["run", "--tasks", "coco"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import threading
 import time
 from pathlib import Path
@@ -215,3 +216,14 @@ def test_amounts_of_memory(text: str, bytes_: int) -> None:
 def test_no_amounts_of_memory(text: str) -> None:
     with pytest.raises(UsageError, match="--prefetch-memory"):
         parse_bytes(text)
+
+
+def test_an_address_without_a_cluster_is_refused_at_once(world: World) -> None:
+    ray = pytest.importorskip("ray")
+    if ray.is_initialized():
+        pytest.skip("another test's cluster is in use")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"--address {address}: .*ray start --head"):
+            world.evaluate(engine="ray", address=address)

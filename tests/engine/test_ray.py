@@ -24,6 +24,7 @@ def cluster() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
+            address="local",  # not a cluster that happens to run here
             num_cpus=2,
             include_dashboard=False,
             log_to_driver=False,

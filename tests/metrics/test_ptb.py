@@ -187,12 +187,35 @@ PIECES = st.sampled_from(
 CAPTIONS = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=20).map("".join))
 
 
+@pytest.mark.parametrize(
+    ("caption", "tokens"),
+    [
+        ("http://x.com/\xa0 b", ["http://x.com/\xa0", "b"]),
+        ("http://x.com/\xa0", ["http://x.com/"]),
+        ("http://x/\xa0\xa0b", ["http://x/\xa0\xa0b"]),
+        ("foo \xa0 http://x/\xa0, c", ["foo", "http://x/\xa0", "c"]),
+        ("HTTP://\xa00", ["http://\xa00"]),
+        ("it costs 2 1/2", ["it", "costs", "2\xa01/2"]),
+        ("<a b> x", ["<a\xa0b>", "x"]),
+    ],
+)
+def test_no_break_spaces_stay_inside_tokens(caption: str, tokens: list[str]) -> None:
+    # As Stanford's tokenizer behind pycocoevalcap gave them.
+    assert ptb_tokenize(caption) == tokens
+    if not NO_JAVA:
+        assert java_ptb_tokenize_many([caption]) == [tokens]
+
+
 @settings(max_examples=300, deadline=None)
 @given(CAPTIONS)
 def test_tokens_are_clean(caption: str) -> None:
     tokens = ptb_tokenize(caption)
     assert tokens == ptb_tokenize(caption)
-    assert all(token and token.split() == [token] for token in tokens)
+    # Only a no-break space may stand inside a token.
+    assert all(
+        token and token.replace("\xa0", "x").split() == [token.replace("\xa0", "x")]
+        for token in tokens
+    )
     assert all(not any(separator in token for separator in LINE_SEPARATORS) for token in tokens)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,9 @@ import pytest
 from engine.loglikelihood_models import Talker
 
 from mio_eval.engine.cache import ResponseCache
-from mio_eval.errors import UsageError
+from mio_eval.errors import RunError, UsageError
+from mio_eval.models.base import Backend, ModelIdentity, OutOfMemory
+from mio_eval.types import Capability, Request, Response, Text
 
 pytest.importorskip("lm_eval")
 
@@ -33,3 +36,56 @@ def test_generation_goes_through_the_backend_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="loglikelihood_rolling"):
         model.loglikelihood_rolling(asked)
     cache.close()
+
+
+class Small(Backend):
+    """Says the prompt backwards; a forward pass holds `room` requests."""
+
+    name = "small"
+    capabilities = frozenset({Capability(frozenset({"text"}), "text")})
+
+    def __init__(self, room: int, streams: bool = False) -> None:
+        self.room = room
+        self.streams = streams
+        self.batches: list[list[str]] = []
+
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(self.name, self.name, "1")
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Response]:
+        batch = list(requests)
+        texts = [request.parts[0].text for request in batch]
+        self.batches.append(texts)
+        if len(batch) > self.room:
+            raise OutOfMemory("CUDA out of memory")
+        for request, text in zip(batch, texts, strict=True):
+            yield Response(request.sample_id, Text(text[::-1]))
+
+
+def asked_for(*prompts: str) -> list[SimpleNamespace]:
+    return [SimpleNamespace(args=(text, {"until": ["\n"]}), task_name="t") for text in prompts]
+
+
+def test_generation_goes_in_batches_the_longest_first() -> None:
+    from mio_eval.models.lm_eval_model import BackendLM
+
+    prompts = ["a", "bbbb", "cc", "ddddd", "eee"]
+    backend = Small(room=2)
+    found = BackendLM(backend, batch_size=2).generate_until(asked_for(*prompts))
+    assert found == prompts  # in the order asked, whatever the order answered
+    assert backend.batches == [["ddddd", "bbbb"], ["eee", "cc"], ["a"]]
+    streaming = Small(room=9, streams=True)
+    BackendLM(streaming, batch_size=2).generate_until(asked_for(*prompts))
+    assert streaming.batches == [prompts]
+
+
+def test_a_batch_that_does_not_fit_is_halved() -> None:
+    from mio_eval.models.lm_eval_model import BackendLM
+
+    prompts = ["xy" * n for n in range(1, 8)]
+    backend = Small(room=1)
+    model = BackendLM(backend, batch_size=4, timeout=60)
+    assert model.generate_until(asked_for(*prompts)) == [text[::-1] for text in prompts]
+    assert [len(batch) for batch in backend.batches] == [4, 2, *[1] * 7]
+    with pytest.raises(RunError, match="3 texts were not generated .OutOfMemory: CUDA"):
+        BackendLM(Small(room=0), batch_size=4).generate_until(asked_for("a", "b", "c"))

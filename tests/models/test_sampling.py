@@ -10,8 +10,10 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 stats = pytest.importorskip("scipy.stats")
 
+from mio_eval.compat import import_torchvision  # noqa: E402
 from mio_eval.models.sampling import RowDraw, sampling_processors  # noqa: E402
 
+import_torchvision()  # before transformers
 VOCABULARY = 24
 
 
@@ -22,7 +24,7 @@ def one_thread() -> None:
 
 @pytest.fixture
 def logits() -> Any:
-    return 2 * torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(4))
+    return 1.5 * torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(4))
 
 
 def counts(draw: RowDraw, logits: Any, rows: int, rounds: int) -> Any:
@@ -32,13 +34,13 @@ def counts(draw: RowDraw, logits: Any, rows: int, rounds: int) -> Any:
     return torch.bincount(torch.cat(drawn), minlength=VOCABULARY)
 
 
-@pytest.mark.parametrize(("rows", "rounds"), [(4, 10_000), (4000, 10)])
+@pytest.mark.parametrize(("rows", "rounds"), [(20, 2000), (8000, 5)])
 def test_tokens_come_as_often_as_the_softmax_says(logits: Any, rows: int, rounds: int) -> None:
     """Of many steps of few rows, and of the first steps of many neighbouring seeds."""
     found = counts(RowDraw(range(rows)), logits, rows, rounds)
     want = logits[0].double().softmax(-1) * (rows * rounds)
     assert want.min() > 5  # else chi-square is no test
-    assert stats.chisquare(found.numpy(), want.numpy()).pvalue > 0.01  # seeds are fixed
+    assert stats.chisquare(found.numpy(), want.numpy()).pvalue > 1e-4  # seeds are fixed
     wrong = (logits[0].double() / 1.05).softmax(-1) * (rows * rounds)
     assert stats.chisquare(found.numpy(), wrong.numpy()).pvalue < 1e-6  # and it could fail
 

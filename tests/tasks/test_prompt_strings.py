@@ -26,9 +26,17 @@ GOLDEN = {
         IMAGE,
         "\nProvide a one-sentence caption for the provided image.",
     ),
+    # AnyGPT's release: the Base model's instruction is the backend's; "concisedescription" is its own.
+    ("coco_caption", "anygpt-base"): (IMAGE,),
+    ("coco_caption", "anygpt-chat"): (
+        IMAGE,
+        " Please provide an accurate and concisedescription of the given image.",
+    ),
     ("coco_caption", "plain"): (IMAGE, "\nDescribe this image in one sentence."),
     ("librispeech", "mio-instruct"): ("Please transcribe this speech.\n", AUDIO),
     ("librispeech", "mio-base"): (AUDIO, " The transcription of this speech is"),
+    ("librispeech", "anygpt-base"): (AUDIO,),
+    ("librispeech", "anygpt-chat"): (AUDIO, " Please transcribe the given speech."),
     ("librispeech", "plain"): (AUDIO, "\nTranscribe this speech."),
 }
 # Table 12 as printed: a space before the image, nothing before the speech.

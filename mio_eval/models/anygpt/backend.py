@@ -69,8 +69,10 @@ class AnyGpt(Backend):
         self._chat = variant == "chat"
         self._instruction = given.get("instruction", "")
         if self._chat and self._instruction:
-            raise UsageError("model anygpt: instruction= is the Base model's; the Chat model's "
-                             "words are the task's prompt")  # fmt: skip
+            raise UsageError(
+                "model anygpt: instruction= is for the Base model; the Chat model's words are "
+                "the task's prompt"
+            )
         self._decoding = given.get("decoding", "task")
         self.prompt_styles = (f"anygpt-{variant}",)
         models = Path(given.get("models", pretrained)).expanduser()
@@ -108,9 +110,10 @@ class AnyGpt(Backend):
             "parts": self._hashes,
         }
         if not self._chat:
-            pools = {**{f"{k} to text": v for k, v in TO_TEXT.items()},
-                     **{f"text to {k}": v for k, v in FROM_TEXT.items()}}  # fmt: skip
-            extra["instruction"] = self._instruction or pools
+            extra["instruction"] = self._instruction or {
+                **{f"{kind} to text": words for kind, words in TO_TEXT.items()},
+                **{f"text to {kind}": words for kind, words in FROM_TEXT.items()},
+            }
         if self.deterministic:
             extra["deterministic"] = True
         return ModelIdentity(
@@ -193,7 +196,7 @@ class AnyGpt(Backend):
             codes = read_image(text, sizes.queries, sizes.codes[0])
             return png(self._parts.paint(codes, seed))
         said = read_speech(text)
-        wave = self._parts.say(said, self._language.ready(request).voice, seed)
+        wave = self._parts.say(said, self._language.media_of(request).voice, seed)
         return wav_file(wave, self._parts.speech.rate)
 
     def _placement(self, given: Mapping[str, str]) -> tuple[Placement, Storm]:

@@ -1,7 +1,7 @@
 """The network of SoundStorm: a Conformer that sees a step's codes as one sum of embeddings.
 
-Borsos et al., "SoundStorm" (2023), section 3; Gulati et al., "Conformer" (2020), section 2; reference
-implementation OpenMOSS/AnyGPT, `soundstorm_speechtokenizer`, whose weights it takes.
+Borsos et al., "SoundStorm" (2023), section 3; Gulati et al., "Conformer" (2020), section 2;
+reference implementation OpenMOSS/AnyGPT, `soundstorm_speechtokenizer`, whose weights it takes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class StormSizes:
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give a released checkpoint's weights the names that `Conformer` uses."""
     named = {}
-    for name, tensor in state.items():
+    for released, tensor in state.items():
+        name = released
         for pattern, new in _NAMES:
             name = re.sub(pattern, new, name)
         named[name] = tensor.float()
@@ -130,7 +131,7 @@ class Conformer(nn.Module):
 
 
 class _Block(nn.Module):
-    """Half a feed-forward, attention, a convolution, half a feed-forward, each added to its input."""
+    """Half a feed-forward, attention, convolution, half a feed-forward, each added to its input."""
 
     def __init__(self, sizes: StormSizes) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from ..hf.family import Checkpoint, LoadOptions
 from ..hf.inputs import Piece, Prompt, decode
 from .parts import AnyGptParts
 from .prompts import CHAT_END, END, MODEL, USER, USER_END, base, chat, instruction_for
+from .slow_tokenizer import slow_tokenizer
 from .tokens import (
     IMAGE,
     IMAGE_END,
@@ -36,7 +37,7 @@ _NEEDED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class Heard:
     """A request's parts, decoded ahead of its turn; the voice to speak in apart."""
 
     pieces: tuple[Piece, ...]
@@ -77,6 +78,7 @@ class AnyGptLanguage(Causal):
 
     def load(self) -> None:
         super().load()
+        self.tokenizer = slow_tokenizer(self.checkpoint) or self.tokenizer
         known = self.tokenizer.get_vocab()
         if missing := [token for token in _NEEDED if token not in known]:
             raise UsageError(
@@ -88,36 +90,36 @@ class AnyGptLanguage(Causal):
         self.model.generation_config.eos_token_id = [*ends, *([] if own is None else [own])]
         self.tokenizer.padding_side = "left"
 
-    def decoded(self, request: Request) -> Decoded:
+    def decoded(self, request: Request) -> Heard:
         """Decode a request's media; safe to call from several threads.
 
         A sound in a request for speech is the voice to speak in. Raises ValueError for two.
         """
-        pieces, _ = decode(request.parts, request.settings, rate=_RATE)
+        pieces = decode(request.parts, request.settings, rate=_RATE).pieces
         if request.want != "audio":
-            return Decoded(tuple(pieces))
+            return Heard(tuple(pieces))
         voices = [piece.value for piece in pieces if piece.kind == "audio"]
         if len(voices) > 1:
             raise ValueError(f"one voice to speak in is taken, the prompt has {len(voices)} sounds")
         rest = tuple(piece for piece in pieces if piece.kind != "audio")
-        return Decoded(rest, voices[0] if voices else None)
+        return Heard(rest, voices[0] if voices else None)
 
-    def ready(self, request: Request) -> Decoded:
+    def media_of(self, request: Request) -> Heard:
         """Return what was decoded ahead, or decode it now."""
         ready = request.prepared
-        return ready if isinstance(ready, Decoded) else self.decoded(request)
+        return ready if isinstance(ready, Heard) else self.decoded(request)
 
     def prepare(self, request: Request) -> object:
         return self.decoded(request)
 
     def read(self, request: Request) -> Prompt:
-        pieces = [p for p in self.ready(request).pieces if p.kind != "text" or p.value.strip()]
+        pieces = [p for p in self.media_of(request).pieces if p.kind != "text" or p.value.strip()]
         if self._is_chat:
-            return Prompt(chat("".join(self._written(self.ready(request).pieces))))
+            return Prompt(chat("".join(self._written(self.media_of(request).pieces))))
         instruction = instruction_for([piece.kind for piece in pieces], request.want)
         if instruction and self._instruction:
             instruction = self._instruction
-        shown = pieces if instruction else self.ready(request).pieces
+        shown = pieces if instruction else self.media_of(request).pieces
         content = "".join(self._written(shown))
         return Prompt(base(content.strip() if instruction else content, instruction, request.want))
 

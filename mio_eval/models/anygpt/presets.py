@@ -37,7 +37,7 @@ BASE_RELEASE: Mapping[Modality, Mapping[str, Json]] = {
     "image": {**_DRAWN, "max_new_tokens": 200},
     "audio": {**_DRAWN, "repetition_penalty": 1.05, "max_new_tokens": 1500},
 }
-# The chat program reads generate_config.json where the base program reads text_generate_config.json.
+# For text the chat program reads generate_config.json, the base program text_generate_config.json.
 CHAT_RELEASE: Mapping[Modality, Mapping[str, Json]] = {
     **BASE_RELEASE,
     "text": {**_DRAWN, "num_beams": 5, "max_new_tokens": 500},

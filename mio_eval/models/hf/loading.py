@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module, metadata
 from typing import Any
 
+from ...annotators.checkpoints import load_complete
 from ...compat import import_torchvision
 from ...errors import MioEvalError, UsageError, first_line, unknown
 from ...types import Json
@@ -173,7 +174,7 @@ def load_model(
 ) -> Any:
     """Load weights with `auto_class.from_pretrained`, add the adapter, move, freeze.
 
-    Raises UsageError when the checkpoint cannot be had.
+    Raises UsageError when the checkpoint cannot be had, or lacks weights of the model.
     """
     check_options(checkpoint, options)
     quiet()
@@ -196,7 +197,7 @@ def load_model(
         arguments.setdefault("device_map", device or "auto")
         device = ""
     with plain_errors(checkpoint):
-        model = auto_class.from_pretrained(checkpoint.pretrained, **arguments)
+        model = load_complete(auto_class, checkpoint.pretrained, **arguments)
         if device:
             model = model.to(device)
     if options.adapter:

@@ -22,6 +22,25 @@ SPEECH_RATE = 24_000  # of both models' vocoders, Hz
 _TYPES = {"qwen2_5_omni", "qwen3_omni_moe"}
 
 
+class _WithSpeakers:
+    """Qwen2.5-Omni's class: its own `from_pretrained` cannot tell which weights are missing."""
+
+    def __init__(self, model_class: Any) -> None:
+        self._class = model_class
+
+    def from_pretrained(self, source: str, **arguments: Any) -> Any:
+        """Return (model, loading info), the model with its voices."""
+        from transformers import PreTrainedModel
+        from transformers.utils import cached_file
+
+        plain = PreTrainedModel.from_pretrained.__func__  # type: ignore[attr-defined]
+        model, info = plain(self._class, source, **arguments)
+        model.load_speakers(
+            cached_file(source, "spk_dict.pt", revision=arguments.get("revision"))
+        )
+        return model, info
+
+
 class Omni(ProcessorFamily):
     """Image, sound, video and text in; text or speech out."""
 
@@ -64,7 +83,8 @@ class Omni(ProcessorFamily):
 
     def auto_class(self) -> Any:
         transformers = need("transformers", "kind omni")
-        return getattr(transformers, self.checkpoint.architectures[0])
+        found = getattr(transformers, self.checkpoint.architectures[0])
+        return _WithSpeakers(found) if hasattr(found, "load_speakers") else found
 
     def video_arguments(self, videos: Sequence[Any]) -> dict[str, Any]:
         # This processor knows one rate for all videos of a call: see `batch_key`.

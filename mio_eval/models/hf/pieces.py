@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,33 +13,6 @@ from ...types import Media, Part, Request, Response, Text
 from ..base import OutOfMemory, describe
 from .loading import memory_guard
 from .settings import request_seed
-
-
-class Complete:
-    """A class of transformers whose `from_pretrained` refuses a checkpoint that lacks weights.
-
-    transformers fills what is missing with random numbers and warns: a speech encoder without a
-    trained head would transcribe noise, and be scored.
-    """
-
-    def __init__(self, auto_class: Any, untrained: Collection[str] = ()) -> None:
-        self._auto_class = auto_class
-        self._untrained = tuple(untrained)
-
-    def from_pretrained(self, source: str, **arguments: Any) -> Any:
-        """Load a model. Raises UsageError naming the weights that the checkpoint lacks."""
-        model, info = self._auto_class.from_pretrained(
-            source, output_loading_info=True, **arguments
-        )
-        missing = [key for key in info["missing_keys"] if not str(key).endswith(self._untrained)]
-        wrong = sorted(str(key) for key in [*missing, *(info.get("mismatched_keys") or ())])
-        if wrong:
-            more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-            raise UsageError(
-                f"model hf: {source} holds no trained {type(model).__name__}: it lacks "
-                f"{', '.join(wrong[:3])}{more}; name a model that was trained for this use"
-            )
-        return model
 
 
 @contextmanager

@@ -12,10 +12,9 @@ from ...types import Audio, Capability, Json, Part, Request, Response, Text
 from ..base import describe
 from .family import Checkpoint, Family, LoadOptions
 from .loading import device_of, free, load_model, load_processor, need
-from .pieces import Complete, alike, decimal, one_by_one, together
+from .pieces import alike, decimal, one_by_one, together
 from .waves import Wave, hear, sound_of
 
-UNTRAINED = ("masked_spec_embed",)  # used in training only; published checkpoints leave it out
 SPEECH = "pip install 'mio-eval[hf,speech]'"
 
 
@@ -58,7 +57,7 @@ class Recogniser(Family):
         checkpoint, options = self.checkpoint, self.options
         self._extractor = load_processor(AutoFeatureExtractor, checkpoint, options)
         self._tokenizer = load_processor(AutoTokenizer, checkpoint, options)
-        self._model = load_model(Complete(auto_class, UNTRAINED), checkpoint, options)
+        self._model = load_model(auto_class, checkpoint, options)
 
     def prepare(self, request: Request) -> object:
         if self._extractor is None:

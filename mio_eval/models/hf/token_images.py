@@ -20,7 +20,7 @@ from .chat import VisionChat
 from .family import Checkpoint, LoadOptions
 from .loading import device_of, load_model, need
 from .pictures import png_file
-from .pieces import Complete, decimal, one_by_one, words_of
+from .pieces import decimal, one_by_one, words_of
 from .settings import arguments, strip_model_defaults
 
 JANUS_GUIDANCE = 5.0  # of transformers, where neither task nor checkpoint names one
@@ -85,7 +85,7 @@ class TokenImages(VisionChat):
 
         self.load_processor()
         model_class = getattr(transformers, _CLASSES[self.checkpoint.model_type])
-        self.model = load_model(Complete(model_class), self.checkpoint, self.options)
+        self.model = load_model(model_class, self.checkpoint, self.options)
         self._drawing = copy.deepcopy(self.model.generation_config)
         strip_model_defaults(self.model, self.tokenizer)
 

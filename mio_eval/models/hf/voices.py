@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...annotators.checkpoints import Use, digest, find_checkpoint
+from ...annotators.checkpoints import Use, digest, find_checkpoint, load_complete
 from ...errors import UsageError, first_line
 from ...types import Json
 from .family import Checkpoint, LoadOptions
 from .loading import device_of, load_model, load_processor, need, plain_errors, torch_dtype
-from .pieces import Complete, decimal
+from .pieces import decimal
 
 VOCODER = "microsoft/speecht5_hifigan"
 BARK_TEXT = 256  # tokens of text that Bark reads where its settings do not say
@@ -70,7 +70,7 @@ class Vits(Voice):
             need("phonemizer", f"{name}, which reads phonemes,", PHONEMIZER)
         if self._tokenizer.is_uroman:
             need("uroman", f"{name}, which reads romanised text,", "pip install uroman")
-        self.model = load_model(Complete(AutoModelForTextToWaveform), self.checkpoint, self.options)
+        self.model = load_model(AutoModelForTextToWaveform, self.checkpoint, self.options)
         for setting in ("noise_scale", "noise_scale_duration", "speaking_rate"):
             default = getattr(self.model, setting)
             setattr(self.model, setting, decimal(self.arguments, setting, default))
@@ -138,9 +138,10 @@ class SpeechT5(Voice):
 
         checkpoint, options = self.checkpoint, self.options
         self._tokenizer = load_processor(AutoTokenizer, checkpoint, options)
-        self.model = load_model(Complete(AutoModelForTextToSpectrogram), checkpoint, options)
+        self.model = load_model(AutoModelForTextToSpectrogram, checkpoint, options)
         with plain_errors(checkpoint, f"the vocoder {self._vocoder.source}"):
-            vocoder = Complete(SpeechT5HifiGan).from_pretrained(
+            vocoder = load_complete(
+                SpeechT5HifiGan,
                 self._vocoder.source,
                 dtype=torch_dtype(options, checkpoint),
                 **self._vocoder.arguments,
@@ -181,7 +182,7 @@ class Bark(Voice):
         from transformers import AutoModelForTextToWaveform, BarkProcessor
 
         self._processor = load_processor(BarkProcessor, self.checkpoint, self.options)
-        self.model = load_model(Complete(AutoModelForTextToWaveform), self.checkpoint, self.options)
+        self.model = load_model(AutoModelForTextToWaveform, self.checkpoint, self.options)
         self._voice = self.arguments.get("voice") or None
         if self._voice is not None:
             try:
@@ -234,7 +235,7 @@ class AnyVoice(Voice):
         tokenizer = getattr(processor, "tokenizer", None) or load_processor(
             AutoTokenizer, self.checkpoint, self.options
         )
-        self.model = load_model(Complete(AutoModelForTextToWaveform), self.checkpoint, self.options)
+        self.model = load_model(AutoModelForTextToWaveform, self.checkpoint, self.options)
         self._pipeline = TextToAudioPipeline(
             model=self.model,
             tokenizer=tokenizer,

@@ -40,7 +40,7 @@ class UnClip:
             from diffusers import StableUnCLIPImg2ImgPipeline
         except ImportError as error:
             raise UsageError(
-                "painting images from SEED-2 codes needs diffusers: pip install 'mio-eval[mio]'"
+                "painting images from SEED-2 codes needs diffusers: pip install 'mio-eval[hf]'"
             ) from error
         try:
             self._pipe = StableUnCLIPImg2ImgPipeline.from_pretrained(folder, dtype=dtype)

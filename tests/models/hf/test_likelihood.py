@@ -18,6 +18,8 @@ from engine.loglikelihood_models import write_llama  # noqa: E402
 from models.hf import direct, tiny  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
 
+from mio_eval.media.frames import parse_policy  # noqa: E402
+from mio_eval.media.video import load_frames  # noqa: E402
 from mio_eval.models import create_model  # noqa: E402
 from mio_eval.models.base import Backend, OutOfMemory  # noqa: E402
 from mio_eval.models.hf.likelihood import Scorer  # noqa: E402
@@ -27,7 +29,7 @@ from mio_eval.models.loglikelihood import (  # noqa: E402
     loglikelihood_inputs,
 )
 from mio_eval.shipped import sample_data  # noqa: E402
-from mio_eval.types import Image, Request, Text  # noqa: E402
+from mio_eval.types import Image, Request, Text, Video  # noqa: E402
 
 
 def questions() -> list[dict[str, Any]]:
@@ -124,8 +126,10 @@ def test_too_long_is_a_failure_with_the_numbers(llama: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["llava", "llava_chat", "qwen2_5_vl", "blip2", "idefics2", "qwen2_5_omni"]
 )
-def test_after_an_image_equals_a_plain_forward_pass(name: str, tmp_path: Path) -> None:
-    folder = tiny.BUILDERS[name](tmp_path / name)
+def test_after_an_image_equals_a_plain_forward_pass(
+    name: str, checkpoint: Callable[[str], Path]
+) -> None:
+    folder = checkpoint(name)
     backend = opened(folder)
     assert loglikelihood_inputs(backend) >= {"text", "image"}
     model, processor = direct.load(folder)
@@ -162,6 +166,49 @@ def test_after_an_image_equals_a_plain_forward_pass(name: str, tmp_path: Path) -
     assert abs(want[0] - want[2]) > 1e-2  # the image matters
     prepared = [replace(r, prepared=backend.prepare(Request("x", r.parts, "text"))) for r in asked]
     assert [r.logprob for r in backend.loglikelihood(prepared)] == pytest.approx(want, abs=1e-4)
+
+
+def test_after_a_video_the_frames_are_those_of_the_tasks_policy(
+    checkpoint: Callable[[str], Path],
+) -> None:
+    """The engine prepares requests with the task's settings; what it prepared counts."""
+    folder = checkpoint("qwen2_5_vl")
+    backend = opened(folder)
+    video = Video(sorted(sample_data().glob("msvd_qa/video/*"))[0])
+    parts = (video, Text("\nWhat is done?"))
+    model, processor = direct.load(folder)
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": parts[1].text.strip()}]}],
+        add_generation_prompt=True,
+    )  # fmt: skip
+    found, want = [], []
+    for policy in ("uniform:2", "uniform:4"):
+        prepared = backend.prepare(Request("x", parts, "text", {"frames": policy}))
+        (response,) = backend.loglikelihood(
+            [LoglikelihoodRequest("", " yes", parts, prepared=prepared)]
+        )
+        found.append(response.logprob)
+        frames = load_frames(video, parse_policy(policy))
+        inputs = processor(
+            text=[prompt + " yes"],
+            videos=[frames.images],
+            video_metadata=[
+                {
+                    "total_num_frames": frames.total,
+                    "fps": frames.fps,
+                    "frames_indices": frames.indices,
+                    "duration": frames.total / frames.fps,
+                }
+            ],
+            do_sample_frames=False,
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            logits = model(**inputs).logits[0].log_softmax(-1)
+        ids = inputs["input_ids"][0].tolist()
+        want.append(sum(float(logits[at - 1, ids[at]]) for at in range(len(ids) - 4, len(ids))))
+    assert found == pytest.approx(want, abs=1e-4)
+    assert abs(want[0] - want[1]) > 1e-3
 
 
 def test_a_backend_that_cannot_score_has_no_such_method(

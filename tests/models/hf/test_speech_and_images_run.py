@@ -50,15 +50,9 @@ def start(tmp_path: Path, task: str, folder: Path, judges=(), **arguments: str) 
     return result.path
 
 
-def test_librispeech_from_the_command_line(cli, tmp_path):
+def test_librispeech_heard_by_whisper(tmp_path):
     folder = tiny_speech.write_whisper(tmp_path / "whisper")
-    done = cli(
-        *("run", "--tasks", "librispeech", "--data", "sample", "--limit", "2"),
-        *("--model", "hf", "--model-args", f"pretrained={folder},device=cpu,language=en"),
-        *("--out", tmp_path / "runs", "--no-cache"),
-    )
-    assert done.returncode == 0, done.stderr
-    (run,) = (tmp_path / "runs").iterdir()
+    run = start(tmp_path, "librispeech", folder, language="en")
     summary = json.loads((run / "run.json").read_text())
     assert summary["model"]["extra"]["kind"] == "asr"
     assert summary["model"]["extra"]["language"] == "en"

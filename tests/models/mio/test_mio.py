@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,14 @@ from reference.speech_tokenizer import wave
 
 from mio_eval.engine import Options, evaluate
 from mio_eval.errors import UsageError
+from mio_eval.media.frames import parse_policy
+from mio_eval.media.video import load_frames
 from mio_eval.models import create_model
 from mio_eval.models.mio.backend import Mio
 from mio_eval.models.mio.tokens import image_text, speech_text
-from mio_eval.types import Audio, Image, Request, Text
+from mio_eval.models.loglikelihood import LoglikelihoodRequest
+from mio_eval.shipped import sample_data
+from mio_eval.types import Audio, Image, Request, Text, Video
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,42 @@ def test_media_become_tokens_in_their_place(mio: Mio) -> None:
     assert sum(t.startswith("<spch") and t != "<spch>" for t in tokens) == said.shape[1]
 
 
+def test_which_frames_were_seen_is_kept(mio: Mio) -> None:
+    video = Video(sorted(sample_data().glob("msvd_qa/video/*"))[0])
+    settings = {"frames": "uniform:2", "max_new_tokens": 100}
+    request = Request("1", (video, Text("What is done?")), "text", settings, 0, "key")
+    (response,) = mio.generate([replace(request, prepared=mio.prepare(request))])
+    assert response.failure is None
+    frames = load_frames(video, parse_policy("uniform:2"))
+    assert response.details == {
+        "frames": {"policy": "uniform:2", "indices": frames.indices, "total": frames.total}
+    }
+    # A likelihood is asked after the same frames: those that were prepared.
+    asked = LoglikelihoodRequest("", " a dog", request.parts, prepared=mio.prepare(request))
+    prompt = mio._language._item(0, asked).prompt
+    assert prompt.text.count("<image>") == 2
+    (scored,) = mio.loglikelihood([asked])
+    assert scored.failure is None
+    assert scored.tokens
+
+
+def test_sampled_answers_do_not_depend_on_their_batch(mio: Mio) -> None:
+    settings = {"max_new_tokens": 30, "do_sample": True, "temperature": 8.0}
+    requests = [
+        Request(str(n), (Text("word " * (n + 1)),), "text", settings, 0, f"key {n}")
+        for n in range(4)
+    ]
+
+    def said(asked: list[Request]) -> dict[str, str]:
+        found = list(mio._language.generate(asked))
+        return {response.sample_id: response.output.text for response in found}
+
+    together = said(requests)
+    assert len(set(together.values())) == 4
+    assert said(requests[::-1]) == together
+    assert said(requests[2:3]) == {"2": together["2"]}
+
+
 def test_a_prompt_in_tokens_comes_back(mio: Mio) -> None:
     tokenizer = mio._language.tokenizer
     text = image_text(image_codes()) + speech_text(speech_codes())
@@ -137,10 +178,10 @@ def test_a_malformed_output_fails_its_sample_alone(
         assert reason in response.failure.message
 
 
-def test_a_caption_run_ends_with_scores(release: Path, tmp_path: Path) -> None:
+def test_a_run_ends_with_scores(release: Path, tmp_path: Path) -> None:
     result = evaluate(
         Options(
-            tasks=("coco_caption",),
+            tasks=("vqav2",),
             model="mio",
             model_args={"pretrained": str(release)},
             data="sample",
@@ -150,8 +191,8 @@ def test_a_caption_run_ends_with_scores(release: Path, tmp_path: Path) -> None:
     )
     assert not result.failed
     assert result.data["model"]["backend"] == "mio"
-    assert result.data["tasks"]["coco_caption"]["prompt_style"] == "mio-instruct"
-    assert result.scores["coco_caption"]["cider"]["value"] is not None
+    assert result.data["tasks"]["vqav2"]["prompt_style"] == "mio-instruct"
+    assert result.scores["vqav2"]["vqa_acc"]["n_scored"] == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Model cards and `.eval_results`, read back by huggingface_hub's own classes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from mio_eval import load_run
+from mio_eval.errors import RunError, UsageError
+from mio_eval.export import export_run
+
+hub = pytest.importorskip("huggingface_hub")
+
+
+def test_model_card(whole, tmp_path):
+    paths = export_run(whole, "hf", tmp_path, {"source_url": "https://example.org/run"})
+    card = hub.ModelCard.load(tmp_path / "README.md")
+    assert card.data.model_name == "captions"
+    data = load_run(whole).data["results"]
+    found = {(r.task_name, r.metric_type): r for r in card.data.eval_results}
+    assert len(found) == sum(len(scores) for scores in data.values())
+    wer = found["Speech recognition, LibriSpeech", "wer"]
+    own = data["librispeech"]["wer"]
+    assert wer.task_type == "automatic-speech-recognition"
+    assert wer.metric_value == own["value"]
+    assert wer.metric_args["ci_low"] == own["ci_low"]
+    assert wer.metric_args["ci_high"] == own["ci_high"]
+    assert wer.metric_args["signature"] == own["signature"]
+    assert wer.metric_args["n_failed"] == 0
+    assert wer.source_url == "https://example.org/run"
+    assert not wer.verified
+    assert paths == [tmp_path / "README.md"], "a dozen samples are no official split"
+
+
+def test_metadata_update_takes_it(whole, tmp_path, monkeypatch):
+    """`metadata_update` merges the card into a model's own, here a file instead of the hub's."""
+    export_run(whole, "hf", tmp_path)
+    written = hub.ModelCard((tmp_path / "README.md").read_text())
+    model_index = written.data.to_dict()
+    existing = hub.ModelCard("---\nlicense: mit\n---\n# A model\n")
+    pushed = []
+    monkeypatch.setattr(hub.ModelCard, "load", lambda *_, **__: existing)
+    monkeypatch.setattr(
+        hub.ModelCard, "push_to_hub", lambda self, *_, **__: pushed.append(str(self))
+    )
+    hub.metadata_update("org/model", {"model-index": model_index["model-index"]})
+    merged = hub.ModelCard(pushed[0])
+    assert merged.data.license == "mit"
+    own = hub.ModelCard.load(tmp_path / "README.md").data.eval_results
+    values = {(r.task_name, r.metric_type): r.metric_value for r in merged.data.eval_results}
+    assert values == {(r.task_name, r.metric_type): r.metric_value for r in own}
+
+
+def test_eval_results_of_a_whole_official_split(whole, tmp_path):
+    """The same run as if it had been on the whole split, read from the hub."""
+    run = tmp_path / "whole"
+    shutil.copytree(whole, run)
+    data = json.loads((run / "run.json").read_text())
+    data["data"]["librispeech"] |= {"mode": "hub", "split_expected": 12, "revision": "a" * 40}
+    (run / "run.json").write_text(json.dumps(data))
+    paths = export_run(run, "hf", tmp_path / "out", {"task_id.librispeech": "asr"})
+    assert paths[1] == tmp_path / "out" / ".eval_results" / "librispeech.yaml"
+    content = yaml.safe_load(paths[1].read_text())
+    (entry,) = _parse(content)
+    assert entry.dataset_id == "openslr/librispeech_asr"
+    assert entry.task_id == "asr"
+    assert entry.dataset_revision == "a" * 40
+    own = data["results"]["librispeech"]["wer"]
+    assert entry.value == own["value"]
+    assert own["signature"] in entry.notes
+    assert "12 of 12 scored, 0 failed" in entry.notes
+
+
+def _parse(content):
+    from huggingface_hub._eval_results import parse_eval_result_entries
+
+    return parse_eval_result_entries(content)
+
+
+def test_card_of_a_model_with_a_hostile_name(whole, tmp_path):
+    run = tmp_path / "hostile"
+    shutil.copytree(whole, run)
+    data = json.loads((run / "run.json").read_text())
+    data["model"]["name"] = "x\n---\n# <script>alert(1)</script>: [a](javascript:b)"
+    (run / "run.json").write_text(json.dumps(data))
+    export_run(run, "hf", tmp_path / "out")
+    card = hub.ModelCard.load(tmp_path / "out" / "README.md")
+    assert card.data.model_name == data["model"]["name"]
+    assert card.text.strip() == ""
+
+
+def test_only_complete_runs_are_published(failed, tmp_path):
+    with pytest.raises(RunError, match="status is failed"):
+        export_run(failed, "hf", tmp_path)
+
+
+def test_name_of_a_source_needs_its_address(whole, tmp_path):
+    with pytest.raises(UsageError, match="source_url"):
+        export_run(whole, "hf", tmp_path, {"source_name": "us"})
