@@ -76,9 +76,7 @@ def write_model(folder: Path) -> None:
                 parameter.mul_(3)
     model.save_pretrained(folder)
     processor = LlavaProcessor(
-        CLIPImageProcessor(
-            size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224}
-        ),
+        CLIPImageProcessor(size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224}),
         tokenizer,
         patch_size=32,
         vision_feature_select_strategy="default",

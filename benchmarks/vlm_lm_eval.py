@@ -6,6 +6,7 @@ lm-eval's own tasks are made before.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -14,26 +15,22 @@ from typing import Any
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
-from mio_eval.compat import import_torchvision
-
-import_torchvision()  # before transformers
-
-import lm_eval.models.hf_vlms
 import PIL.Image
-import torch
-import transformers
-from lm_eval import simple_evaluate
-from lm_eval.tasks import TaskManager
 from result import Clock, report
 from vlm_data import NEW_TOKENS, PROMPT
 
-_ = transformers.LlavaForConditionalGeneration, lm_eval.models.hf_vlms
+from mio_eval.compat import import_torchvision
 
 
 def main(folder: Path, batch: int) -> None:
     """Measure one run over `questions.jsonl` in a folder."""
     logging.disable(logging.WARNING)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    import_torchvision()  # before transformers
+    names = ("transformers.models.llava.modeling_llava", "transformers.models.clip")
+    for name in (*names, "lm_eval.models.hf_vlms"):
+        importlib.import_module(name)
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
 
     def images(line: dict[str, Any]) -> list[PIL.Image.Image]:
         return [PIL.Image.open(line["image"]).convert("RGB")]
@@ -72,8 +69,7 @@ def main(folder: Path, batch: int) -> None:
     times = clock.read()
     assert result is not None
     texts = {
-        line["doc"]["id"]: line["resps"][0][0].strip()
-        for line in result["samples"]["bench_images"]
+        line["doc"]["id"]: line["resps"][0][0].strip() for line in result["samples"]["bench_images"]
     }
     prompts = [line["arguments"][0][0] for line in result["samples"]["bench_images"]]
     report(**times, n=len(texts), texts=texts, prompt=prompts[0])

@@ -5,6 +5,7 @@ The whole of `evaluate` is measured, loading the weights included; imports are d
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -12,22 +13,17 @@ from pathlib import Path
 
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
-import torch
 from result import Clock, report
 
 from mio_eval.compat import import_torchvision
 from mio_eval.engine import Options, evaluate
 
-import_torchvision()  # before transformers
-
-import transformers
-
-_ = transformers.LlavaForConditionalGeneration, transformers.AutoProcessor
-
 
 def main(folder: Path, runs: Path, batch: str) -> None:
     """Measure one run with a batch size."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    import_torchvision()  # before transformers
+    for name in ("transformers.models.llava.modeling_llava", "transformers.models.clip"):
+        importlib.import_module(name)
     os.environ["MIO_EVAL_TASKS"] = str(Path(__file__).parent / "tasks")
     options = Options(
         tasks=("bench_images",),

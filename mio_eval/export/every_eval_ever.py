@@ -49,7 +49,7 @@ def _export_task(
 ) -> list[Path]:
     model = settings.get("model_id") or source.model
     developer, name = _model_path(model)
-    place = Path("data") / _component(task) / developer / name
+    place = Path("data") / _component(source.label(task)) / developer / name
     folder = out / place
     folder.mkdir(parents=True, exist_ok=True)
     seed = hashlib.sha256(f"{source.name}/{task}".encode()).digest()[:16]
@@ -60,7 +60,7 @@ def _export_task(
         json_line(line)
         for metric, score in source.scores(task).items()
         if score["value"] is not None and _right_or_wrong(source, task, metric)
-        for line in _instances(source, task, metric, record["evaluation_id"], model)
+        for line in _instances(source, task, metric, record)
     ]
     written = [path]
     if lines:
@@ -83,7 +83,7 @@ def _aggregate(source: RunSource, task: str, model: str, settings: Mapping[str, 
     stamp = f"{source.ended.timestamp():.0f}"
     return {
         "schema_version": SCHEMA_VERSION,
-        "evaluation_id": f"{task}/{model.replace('/', '_')}/{stamp}",
+        "evaluation_id": f"{source.label(task)}/{model.replace('/', '_')}/{stamp}",
         "evaluation_timestamp": stamp,
         "retrieved_timestamp": stamp,
         "source_metadata": {
@@ -131,7 +131,7 @@ def _result(source: RunSource, task: str, metric: str, score: Json) -> Json:
         }
     return {
         "evaluation_result_id": f"{task}/{metric}",
-        "evaluation_name": task,
+        "evaluation_name": source.label(task),
         "source_data": _source_data(source, task),
         "evaluation_timestamp": f"{source.ended.timestamp():.0f}",
         "metric_config": {
@@ -182,14 +182,15 @@ def _source_data(source: RunSource, task: str) -> Json:
         hub = None
     if data["mode"] == "hub" and hub is not None:
         return {
-            "dataset_name": task,
+            "dataset_name": source.label(task),
             "source_type": "hf_dataset",
             "hf_repo": hub.id,
             "hf_split": str(data["split"]),
             "samples_number": data["n"],
             "additional_details": details,
         }
-    return {"dataset_name": task, "source_type": "other", "additional_details": details}
+    name = source.label(task)
+    return {"dataset_name": name, "source_type": "other", "additional_details": details}
 
 
 def _generation(settings: Json) -> dict[str, Json]:
@@ -213,30 +214,28 @@ def _right_or_wrong(source: RunSource, task: str, metric: str) -> bool:
     )
 
 
-def _instances(
-    source: RunSource, task: str, metric: str, evaluation: str, model: str
-) -> list[Json]:
+def _instances(source: RunSource, task: str, metric: str, record: Json) -> list[Json]:
     best = metric_of(source.data, task, metric).range[1]
+    named = {
+        "schema_version": SCHEMA_VERSION,
+        "evaluation_id": record["evaluation_id"],
+        "model_id": record["model_info"]["id"],
+        "evaluation_name": source.label(task),
+        "evaluation_result_id": f"{task}/{metric}",
+    }
     return [
-        _instance(sample, task, metric, best, evaluation, model)
+        {**named, **_instance(sample, metric, best)}
         for sample in source.samples(task)
         if metric in sample.scores
     ]
 
 
-def _instance(
-    sample: ExportedSample, task: str, metric: str, best: float, evaluation: str, model: str
-) -> Json:
+def _instance(sample: ExportedSample, metric: str, best: float) -> dict[str, Json]:
     media = sample.media
     output = sample.text if media is None else media[1]
     hashed = clean_text(sample.prompt + "".join(sample.references)).encode()
     choices = (sample.record.get("meta") or {}).get("choices")
     return {
-        "schema_version": SCHEMA_VERSION,
-        "evaluation_id": evaluation,
-        "model_id": model,
-        "evaluation_name": task,
-        "evaluation_result_id": f"{task}/{metric}",
         "sample_id": sample.id,
         "sample_hash": hashlib.sha256(hashed).hexdigest(),
         "interaction_type": "single_turn",

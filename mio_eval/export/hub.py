@@ -73,11 +73,10 @@ def _results(source: RunSource, task: str, settings: Mapping[str, str]) -> list[
     where: dict[str, Json] = {
         "task_type": _task_type(file),
         "task_name": file.title if file is not None else task,
-        "dataset_type": settings.get(f"dataset_id.{task}") or (hub.id if hub else data["reader"]),
+        "dataset_type": _dataset(data, hub.id if hub else "", settings.get(f"dataset_id.{task}")),
         "dataset_name": f"{file.title if file is not None else task} ({_split(source, task)})",
         "dataset_split": data["split"],
         "dataset_revision": _revision(data),
-        # A list of readers' facts of the data: what was read, how much of it, its fingerprint.
         "dataset_args": {k: data.get(k) for k in ("mode", "limit", "n", "sha256")},
         "source_url": settings.get("source_url"),
         "source_name": settings.get("source_name"),
@@ -135,6 +134,13 @@ def _entry(source: RunSource, task: str, settings: Mapping[str, str]) -> list[Js
     )
     found: list[Json] = eval_result_entries_to_yaml([entry])
     return found
+
+
+def _dataset(data: Json, hub: str, given: str | None) -> str:
+    """Return the data set's id on the hub. Bundled sample data are not that data set."""
+    if data["mode"] == "sample":
+        return "mio-eval-sample-data"
+    return given or hub or str(data["reader"])
 
 
 def _revision(data: Json) -> str | None:

@@ -196,7 +196,8 @@ def _sample(source: RunSource, sample: ExportedSample, budget: int) -> tuple[dic
     if sample.ok:
         answer = {"role": "assistant", "content": content, "source": "generate"}
         messages = [question, answer]
-        output["choices"] = [{"message": answer, "stop_reason": "stop"}]
+        whole = {**answer, "content": _inline(content, attachments)}
+        output["choices"] = [{"message": whole, "stop_reason": "stop"}]
         seconds = (record.get("timing") or {}).get("seconds")
         if seconds is not None:
             output["time"] = seconds
@@ -255,11 +256,24 @@ def _answer(
     if media_type not in _FORMATS or hashlib.sha256(data).hexdigest() != sha256:
         return [named], {}, 0
     assert media_type is not None
-    part: dict[str, Json] = {"type": kind, kind: f"attachment://{sha256}"}
+    key = sha256[:32]
+    part: dict[str, Json] = {"type": kind, kind: f"attachment://{key}"}
     if kind != "image":
         part["format"] = _FORMATS[media_type]
     encoded = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-    return [named, part], {sha256: encoded}, len(encoded)
+    return [named, part], {key: encoded}, 2 * len(encoded)
+
+
+def _inline(
+    content: str | list[dict[str, Json]], attachments: Mapping[str, str]
+) -> str | list[dict[str, Json]]:
+    """Put the media themselves into an output: inspect resolves attachments in messages alone."""
+    if isinstance(content, str):
+        return content
+    return [
+        {k: attachments.get(str(v).removeprefix("attachment://"), v) for k, v in part.items()}
+        for part in content
+    ]
 
 
 def _summary(sample: Json) -> dict[str, Json]:

@@ -113,7 +113,7 @@ def _results(source: RunSource) -> Json:
 def _task_results(source: RunSource, task: str) -> Json:
     row: dict[str, Json] = {
         "name": task,
-        "alias": task,
+        "alias": source.label(task),
         "sample_len": _counts(source, task)["effective"],
     }
     for metric, score in source.scores(task).items():

@@ -138,6 +138,12 @@ class RunSource:
         """What run.json says of a task's data."""
         return self.data["data"][task]
 
+    def label(self, task: str) -> str:
+        """Name a task for readers elsewhere, so that no part of a data set passes for the whole."""
+        data = self.dataset(task)
+        found = f"{task} (sample data)" if data["mode"] == "sample" else task
+        return f"{found} (first {data['limit']})" if data.get("limit") else found
+
     def samples(self, task: str) -> Iterator[ExportedSample]:
         """Yield the samples, sorted by id. A failed sample has no score, whatever is stored."""
         scored: dict[str, dict[str, float | None]] = {}

@@ -133,7 +133,8 @@ def is_number(value: Json) -> bool:
 
 
 def _version(content: Json, key: str) -> str:
-    text = str(content.get(key) or content.get("git_hash") or "unknown")
+    own = (content.get("mio") or {}).get("mio_eval")  # our export: lm-eval has computed nothing
+    text = f"mio-eval-{own}" if own else str(content.get(key) or "unknown")
     return "".join(text.lower().replace("|", "-").replace(":", "-").split())
 
 

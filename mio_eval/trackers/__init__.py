@@ -104,13 +104,19 @@ def make_log(source: RunSource, samples: int = 0) -> Log:
                 metrics[f"{name}/ci_high"] = float(score["ci_high"])
             for count in ("n_scored", "n_failed"):
                 metrics[f"{name}/{count}"] = float(score[count])
+    data = {task: source.dataset(task) for task in source.tasks}
     found = tables(source)
     header, rows = found["samples"]
     return Log(
         run=source.name,
         status=str(source.data["status"]),
         metrics=metrics,
-        config={**source.config, "command": " ".join(source.command), "signatures": signatures},
+        config={
+            **source.config,
+            "data": data,
+            "command": " ".join(source.command),
+            "signatures": signatures,
+        },
         scores=found["scores"],
         samples=(header, rows[:samples]),
     )

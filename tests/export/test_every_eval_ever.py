@@ -37,6 +37,7 @@ def test_valid_by_its_schema(fixture, request, tmp_path):
         record = json.loads(path.read_text())
         check.validate(record)
         task = record["evaluation_results"][0]["evaluation_name"]
+        assert "sample data" not in task
         for result in record["evaluation_results"]:
             score = data["results"][task][result["metric_config"]["metric_name"]]
             details = result["score_details"]

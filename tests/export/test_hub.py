@@ -100,3 +100,24 @@ def test_only_complete_runs_are_published(failed, tmp_path):
 def test_name_of_a_source_needs_its_address(whole, tmp_path):
     with pytest.raises(UsageError, match="source_url"):
         export_run(whole, "hf", tmp_path, {"source_name": "us"})
+
+
+def test_sample_data_are_named(whole, tmp_path):
+    """No part of a data set passes for the data set, in any format that is published."""
+    run = tmp_path / "sample"
+    shutil.copytree(whole, run)
+    data = json.loads((run / "run.json").read_text())
+    data["data"]["librispeech"] |= {"mode": "sample", "limit": 12, "split_expected": 12}
+    (run / "run.json").write_text(json.dumps(data))
+    paths = export_run(run, "hf", tmp_path / "hf")
+    assert len(paths) == 1
+    found = hub.ModelCard.load(paths[0]).data.eval_results
+    (kind,) = {(r.dataset_type, r.dataset_name) for r in found if r.metric_type == "wer"}
+    assert kind[0] == "mio-eval-sample-data"
+    assert "bundled sample data, first 12" in kind[1]
+    paths = export_run(run, "every-eval-ever", tmp_path / "eee")
+    records = [json.loads(path.read_text()) for path in paths]
+    names = [r["evaluation_results"][0]["evaluation_name"] for r in records]
+    assert "librispeech (sample data) (first 12)" in names
+    results = json.loads(export_run(run, "lm-eval", tmp_path / "lm")[0].read_text())
+    assert "sample data" in results["results"]["librispeech"]["alias"]

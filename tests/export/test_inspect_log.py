@@ -87,13 +87,20 @@ def test_media_are_attachments_inside_the_run_only(pictures, tmp_path):
     (path,) = export_run(pictures, "inspect", tmp_path)
     samples = {sample.id: sample for sample in log.read_eval_log(str(path)).samples}
     inside = samples["in"]
-    (sha256,) = inside.attachments
-    assert sha256 == inside.metadata["sha256"]
-    kind, _, data = inside.attachments[sha256].partition(",")
+    ((key, attached),) = inside.attachments.items()
+    assert key == inside.metadata["sha256"][:32]
+    kind, _, data = attached.partition(",")
     assert kind == "data:image/png;base64"
     stored = (pictures / inside.metadata["media"]).read_bytes()
     assert base64.b64decode(data) == stored
-    assert inside.output.message.content[1].image == f"attachment://{sha256}"
+    assert inside.messages[1].content[1].image == f"attachment://{key}"
+    assert inside.output.message.content[1].image == attached
+    (shown,) = (
+        sample
+        for sample in log.read_eval_log(str(path), resolve_attachments=True).samples
+        if sample.id == "in"
+    )
+    assert shown.messages[1].content[1].image == attached
     for name in ("out", "changed"):
         assert samples[name].attachments == {}
         assert len(samples[name].output.message.content) == 1

@@ -100,6 +100,7 @@ def write_lmms_eval(
         "n-samples": {task: {"original": 50, "effective": count}},
         "config": {"model": "qwen", "model_args": "pretrained=org/m", "limit": None},
         "git_hash": "75571cfe",
+        "lmms_eval_version": "0.7.0",
         "model_name": "org/m",
     }
     (place / "20260806_102200_results.json").write_text(json.dumps(content))

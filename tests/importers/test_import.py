@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from conftest import write_jsonl
 from importers.files import RIGHT, write_lm_eval, write_lmms_eval
 
 from mio_eval import load_run
@@ -195,7 +196,7 @@ def test_lmms_eval(tmp_path):
     baseline = read_baseline(tmp_path / "b.json")
     score = baseline.data["results"]["mmbench"]["choice_acc"]
     assert score["value"] == pytest.approx(70.0)
-    assert "|via:lmms-eval|version:75571cfe|" in score["signature"]
+    assert "|via:lmms-eval|version:0.7.0|" in score["signature"]
     assert list(baseline.rows("mmbench", "choice_acc").scores) == [100.0 * v for v in RIGHT]
 
 
@@ -266,3 +267,57 @@ def test_file_is_strict_json(tmp_path):
     path.write_text(json.dumps(content))
     import_results(path, "lm-eval", tmp_path / "b.json")
     assert "Infinity" not in (tmp_path / "b.json").read_text()
+
+
+def test_real_run_of_lm_eval(tmp_path, monkeypatch):
+    """lm-eval itself, with a small model of its own interface, on a task in a file."""
+    from lm_eval import simple_evaluate
+    from lm_eval.api.model import LM
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    class Short(LM):
+        """Prefers "b" after every third question, "a" after the others."""
+
+        def loglikelihood(self, requests):
+            likes = ["b" if int(r.args[0].split("+")[0]) % 3 else "a" for r in requests]
+            return [
+                (-0.5 if like in r.args[1] else -len(r.args[1]), False)
+                for like, r in zip(likes, requests, strict=True)
+            ]
+
+        generate_until = loglikelihood_rolling = None
+
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    rows = [{"question": f"{i}+1?", "choices": ["a", "b", "c"], "answer": i % 3} for i in range(20)]
+    write_jsonl(tmp_path / "q.jsonl", rows)
+    task = {
+        "task": "sums",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "q.jsonl")}},
+        "test_split": "test",
+        "output_type": "multiple_choice",
+        "doc_to_text": "{{question}}",
+        "doc_to_choice": "{{choices}}",
+        "doc_to_target": "answer",
+        "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
+    }
+    tracker = EvaluationTracker(output_path=str(tmp_path / "out"))
+    results = simple_evaluate(
+        model=Short(),
+        tasks=[task],
+        evaluation_tracker=tracker,
+        task_manager=TaskManager(include_defaults=False),
+    )
+    samples = results.pop("samples")
+    tracker.save_results_aggregated(results, samples)
+    tracker.save_results_samples("sums", samples["sums"])
+    done = import_results(next(tmp_path.glob("out/*")), "lm-eval", tmp_path / "b.json")
+    assert done.rows == (("sums", "acc", "paired"), ("sums", "acc_norm@lm-eval", "paired"))
+    scores = read_baseline(tmp_path / "b.json").data["results"]["sums"]
+    assert 0 < scores["acc"]["value"] < 100
+    assert scores["acc"]["value"] == pytest.approx(100 * results["results"]["sums"]["acc,none"])
+    assert "|version:0.4.13|" in scores["acc"]["signature"]
+    assert scores["acc_norm@lm-eval"]["value"] == pytest.approx(
+        results["results"]["sums"]["acc_norm,none"]
+    )

@@ -87,5 +87,5 @@ def test_a_batch_that_does_not_fit_is_halved() -> None:
     model = BackendLM(backend, batch_size=4, timeout=60)
     assert model.generate_until(asked_for(*prompts)) == [text[::-1] for text in prompts]
     assert [len(batch) for batch in backend.batches] == [4, 2, *[1] * 7]
-    with pytest.raises(RunError, match="3 texts were not generated .OutOfMemory: CUDA"):
+    with pytest.raises(RunError, match=r"3 texts were not generated \(OutOfMemory: CUDA"):
         BackendLM(Small(room=0), batch_size=4).generate_until(asked_for("a", "b", "c"))

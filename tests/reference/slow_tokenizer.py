@@ -1,8 +1,8 @@
 """Records how the slow Llama tokenizer of transformers 4 cuts prompts, for
 `tests/models/anygpt/test_slow_tokenizer.py`.
 
-Run it in the folder tests/, in an environment with sentencepiece and transformers 4.46 (4.34.1, which
-the release pins, gives the same ids):
+Run it in the folder tests/, in an environment with sentencepiece and transformers 4.46 (4.34.1,
+which the release pins, gives the same ids):
 
     python -m reference.slow_tokenizer --out golden/anygpt/slow_tokenizer
 

@@ -26,7 +26,7 @@ GOLDEN = {
         IMAGE,
         "\nProvide a one-sentence caption for the provided image.",
     ),
-    # AnyGPT's release: the Base model's instruction is the backend's; "concisedescription" is its own.
+    # AnyGPT's release: the Base model's instruction is the backend's; the spelling is its own.
     ("coco_caption", "anygpt-base"): (IMAGE,),
     ("coco_caption", "anygpt-chat"): (
         IMAGE,

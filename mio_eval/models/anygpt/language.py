@@ -11,9 +11,9 @@ from ...types import Capability, Json, Modality, Request
 from ..hf.causal import Causal
 from ..hf.family import Checkpoint, LoadOptions
 from ..hf.inputs import Piece, Prompt, decode
+from ..slow_tokenizer import slow_tokenizer
 from .parts import AnyGptParts
 from .prompts import CHAT_END, END, MODEL, USER, USER_END, base, chat, instruction_for
-from .slow_tokenizer import slow_tokenizer
 from .tokens import (
     IMAGE,
     IMAGE_END,
@@ -76,9 +76,12 @@ class AnyGptLanguage(Causal):
     def identity(self) -> dict[str, Json]:
         return {}
 
+    def load_tokenizer(self) -> Any:
+        loaded = super().load_tokenizer()  # says what is wrong with a folder without one
+        return slow_tokenizer(self.checkpoint) or loaded
+
     def load(self) -> None:
         super().load()
-        self.tokenizer = slow_tokenizer(self.checkpoint) or self.tokenizer
         known = self.tokenizer.get_vocab()
         if missing := [token for token in _NEEDED if token not in known]:
             raise UsageError(

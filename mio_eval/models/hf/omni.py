@@ -33,11 +33,9 @@ class _WithSpeakers:
         from transformers import PreTrainedModel
         from transformers.utils import cached_file
 
-        plain = PreTrainedModel.from_pretrained.__func__  # type: ignore[attr-defined]
+        plain = PreTrainedModel.from_pretrained.__func__
         model, info = plain(self._class, source, **arguments)
-        model.load_speakers(
-            cached_file(source, "spk_dict.pt", revision=arguments.get("revision"))
-        )
+        model.load_speakers(cached_file(source, "spk_dict.pt", revision=arguments.get("revision")))
         return model, info
 
 

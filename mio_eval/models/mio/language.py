@@ -15,7 +15,7 @@ from ...types import Capability, Json, Modality, Request
 from ..hf.causal import Causal
 from ..hf.family import Checkpoint, LoadOptions
 from ..hf.inputs import Decoded, Piece, Prompt, decode
-from .llama_tokenizer import load_llama_tokenizer
+from ..slow_tokenizer import slow_tokenizer
 from .parts import Parts
 from .prompts import TURN_END, base, chat, system_prompt
 from .tokens import image_text, speech_text
@@ -82,7 +82,8 @@ class MioLanguage(Causal):
         self.tokenizer.padding_side = "left"
 
     def load_tokenizer(self) -> Any:
-        return load_llama_tokenizer(self.checkpoint, self.options)
+        loaded = super().load_tokenizer()  # says what is wrong with a folder without one
+        return slow_tokenizer(self.checkpoint) or loaded
 
     def decoded(self, request: Request) -> Decoded:
         """Decode a request's media; safe to call from several threads."""

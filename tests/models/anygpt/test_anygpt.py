@@ -248,8 +248,11 @@ def test_decoding_presets_replace_the_tasks_settings() -> None:
 
 
 @pytest.mark.parametrize("decoding", ["paper", "release"])
-def test_presets_are_settings_that_generation_takes(release: Path, decoding: str) -> None:
-    arguments = {"pretrained": str(release), "decoding": decoding, "steps": "2"}
+@pytest.mark.parametrize("variant", ["base", "chat"])
+def test_presets_are_settings_that_generation_takes(
+    release: Path, decoding: str, variant: str
+) -> None:
+    arguments = {"pretrained": str(release), "decoding": decoding, "variant": variant}
     backend = create_model("anygpt", arguments)
     backend.load((), "text")
     assert isinstance(ask(backend, "text", Text("Hello")), Text)

@@ -10,8 +10,8 @@ import pytest
 from reference.slow_tokenizer import ADDED, FORMS, PROMPTS, write_tokenizer
 
 from mio_eval.compat import import_torchvision
-from mio_eval.models.anygpt.slow_tokenizer import slow_tokenizer
 from mio_eval.models.hf.family import Checkpoint
+from mio_eval.models.slow_tokenizer import slow_tokenizer
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "anygpt" / "slow_tokenizer"
 IDS = json.loads(GOLDEN.with_suffix(".json").read_text())

@@ -177,10 +177,10 @@ def test_after_a_video_the_frames_are_those_of_the_tasks_policy(
     video = Video(sorted(sample_data().glob("msvd_qa/video/*"))[0])
     parts = (video, Text("\nWhat is done?"))
     model, processor = direct.load(folder)
+    content = [{"type": "video"}, {"type": "text", "text": "What is done?"}]
     prompt = processor.apply_chat_template(
-        [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": parts[1].text.strip()}]}],
-        add_generation_prompt=True,
-    )  # fmt: skip
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
     found, want = [], []
     for policy in ("uniform:2", "uniform:4"):
         prepared = backend.prepare(Request("x", parts, "text", {"frames": policy}))

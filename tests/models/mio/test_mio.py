@@ -20,9 +20,9 @@ from mio_eval.errors import UsageError
 from mio_eval.media.frames import parse_policy
 from mio_eval.media.video import load_frames
 from mio_eval.models import create_model
+from mio_eval.models.loglikelihood import LoglikelihoodRequest
 from mio_eval.models.mio.backend import Mio
 from mio_eval.models.mio.tokens import image_text, speech_text
-from mio_eval.models.loglikelihood import LoglikelihoodRequest
 from mio_eval.shipped import sample_data
 from mio_eval.types import Audio, Image, Request, Text, Video
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mio_eval.errors import UsageError
-from mio_eval.models.hf.family import Checkpoint, LoadOptions
-from mio_eval.models.mio.llama_tokenizer import load_llama_tokenizer, puts_space
+from mio_eval.models.hf.family import Checkpoint
+from mio_eval.models.slow_tokenizer import slow_tokenizer
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mio" / "tokenizer"
 CASES = json.loads((GOLDEN / "ids.json").read_text("utf-8"))
@@ -17,7 +16,7 @@ CASES = json.loads((GOLDEN / "ids.json").read_text("utf-8"))
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return load_llama_tokenizer(Checkpoint(str(GOLDEN), None, {}), LoadOptions())
+    return slow_tokenizer(Checkpoint(str(GOLDEN), None, {}))
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
@@ -29,23 +28,3 @@ def test_media_tokens_come_back_as_written(tokenizer) -> None:
     text = "<image><img0><img39></image> and <spch><spch7></spch>"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert "".join(tokenizer.decode(ids).split()) == text.replace(" ", "")
-
-
-def test_the_sentencepiece_model_decides_about_the_space(tmp_path: Path) -> None:
-    import sentencepiece
-
-    assert not puts_space(GOLDEN / "tokenizer.model")
-    (tmp_path / "text").write_text("some words to learn\n" * 10)
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(tmp_path / "text"),
-        model_prefix=str(tmp_path / "m"),
-        model_type="bpe",
-        vocab_size=30,
-        minloglevel=2,
-    )
-    assert puts_space(tmp_path / "m.model")
-
-
-def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError):
-        load_llama_tokenizer(Checkpoint(str(tmp_path), None, {}), LoadOptions())

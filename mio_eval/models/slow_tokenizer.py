@@ -1,9 +1,10 @@
-"""The tokenizer of the release: Llama's slow one, as it was when AnyGPT was trained.
+"""Llama's slow tokenizer, with which MIO and AnyGPT were trained and released.
 
-The release calls `LlamaTokenizer` of transformers 4.34, which hands each stretch of text between
-two added tokens to SentencePiece by itself, so that every stretch begins with "▁". The tokenizer
-that transformers 5 makes of the same files does not, and would cut a prompt with media into other
-tokens than in training. transformers 5 still has the parts of the slow one.
+transformers' slow `LlamaTokenizer` (4.34 in both releases) hands each stretch of text between two
+added tokens to SentencePiece by itself, whose model says whether a stretch begins with "▁". The one
+tokenizer that transformers 5 makes of the same files begins each prompt, or each stretch, as its
+config says, and cuts a prompt with media into other tokens than in training. transformers 5 still
+has the parts of the slow one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..hf.family import Checkpoint
-from ..hf.loading import need
+from .hf.family import Checkpoint
+from .hf.loading import need
 
 MODEL = "tokenizer.model"
 
