@@ -21,6 +21,7 @@ REQUESTS = 10_000
 MEMORY_SIZES = (2_000, 10_000, 50_000)
 MILLION = 1_000_000
 BATCH_SECONDS = "0.4"
+VLM_BATCH = 8
 RESAMPLES = 10_000
 JIWER_RESAMPLES = 20
 LM_EVAL_RESAMPLES = 1_000
@@ -293,6 +294,43 @@ def million(rounds: int) -> Iterator[Row]:
     )
 
 
+def vlm(rounds: int) -> Iterator[Row]:
+    """A vision-language model: batches against single requests, and against lm-eval."""
+    one_thread = {"OMP_NUM_THREADS": "1"}  # of two, the one that other programs stop stops both
+    with tempfile.TemporaryDirectory(prefix="mio-eval-bench-") as folder:
+        script("vlm_data.py", folder)
+        turns = iter(range(1000))
+
+        def ours(batch: int) -> Measured:
+            runs = str(Path(folder) / f"runs-{next(turns)}")
+            return script("vlm_ours.py", folder, runs, str(batch), env=one_thread)
+
+        mine, single = alternate(lambda: ours(VLM_BATCH), lambda: ours(1), rounds)
+        rivals = []
+        if installed("lm_eval"):
+            for _ in range(rounds + 1):
+                rivals.append(script("vlm_lm_eval.py", folder, str(VLM_BATCH), env=one_thread))
+                mine.append(ours(VLM_BATCH))
+    texts = mine[0].result["texts"]
+    what = f"LLaVA of 224 M parameters, {len(texts)} questions on photographs, batch {VLM_BATCH}"
+    for name, others in (("mio-eval, batch 1", single), ("lm-eval hf-multimodal", rivals)):
+        if not others:
+            yield missing("lm-eval", what, "s", median(mine, "seconds"), "as fast")
+            continue
+        assert all(one.result["texts"] == texts for one in [*mine, *others]), "answers differ"
+        yield Row(
+            what,
+            "s",
+            median(mine, "seconds"),
+            "2 times as fast" if others is single else "as fast",
+            name,
+            median(others, "seconds"),
+            median(mine, "cpu"),
+            median(others, "cpu"),
+            note="the same answers",
+        )
+
+
 def start_up(rounds: int) -> Iterator[Row]:
     """How long a command takes that does nothing much."""
     commands = (
@@ -328,6 +366,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "busy": busy,
     "ray": ray_workers,
     "million": million,
+    "vlm": vlm,
     "start_up": start_up,
 }
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-QUESTIONS = 32
+QUESTIONS = 16
 NEW_TOKENS = 16
 PROMPT = "\n{}\nAnswer with a single word or phrase."  # after the image
 VOCABULARY = 49_152
