@@ -21,7 +21,7 @@ REQUESTS = 10_000
 MEMORY_SIZES = (2_000, 10_000, 50_000)
 MILLION = 1_000_000
 BATCH_SECONDS = "0.4"
-VLM_BATCH = 8
+VLM_BATCH = 16
 RESAMPLES = 10_000
 JIWER_RESAMPLES = 20
 LM_EVAL_RESAMPLES = 1_000
@@ -308,7 +308,7 @@ def vlm(rounds: int) -> Iterator[Row]:
         mine, single = alternate(lambda: ours(VLM_BATCH), lambda: ours(1), rounds)
         rivals = []
         if installed("lm_eval"):
-            for _ in range(rounds + 1):
+            for _ in range(rounds):
                 rivals.append(script("vlm_lm_eval.py", folder, str(VLM_BATCH), env=one_thread))
                 mine.append(ours(VLM_BATCH))
     texts = mine[0].result["texts"]

@@ -33,6 +33,12 @@ EXTRAS = {
         *("faster_whisper", "gguf", "hibari", "torch", "PIL", "soundfile", "soxr"),
         "transformers",
     ),
+    "hf": (
+        *("PIL", "av", "soundfile", "soxr", "accelerate", "diffusers", "num2words", "peft"),
+        *("sentencepiece", "torch", "torchvision", "transformers"),
+    ),
+    "openai": ("httpx", "PIL", "soundfile", "soxr"),
+    "ray": ("ray",),
 }
 
 

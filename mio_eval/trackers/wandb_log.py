@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from . import PROJECT, Log
 
@@ -23,12 +24,13 @@ def send(log: Log, settings: Mapping[str, str]) -> list[Path]:
     quiet = wandb.Settings(
         console="off", disable_git=True, disable_code=True, x_disable_stats=True, silent=True
     )
+    mode: Any = settings.get("mode")  # wandb says which modes there are
     run = wandb.init(
         project=settings.get("project", PROJECT),
         entity=settings.get("entity"),
         name=settings.get("name", log.run),
         group=settings.get("group"),
-        mode=settings.get("mode"),  # type: ignore[arg-type]  # wandb says which modes there are
+        mode=mode,
         dir=settings.get("dir"),
         job_type="eval",
         tags=[f"status:{log.status}"],
