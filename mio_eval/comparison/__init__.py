@@ -166,6 +166,8 @@ def _compare_two(
             if found and any(item.field == "data.sha256" for item in unlike):
                 count, changed = changed_content(task, first, other)
                 note = f"OTHER DATA: {changed} of {count} shared samples differ in content"
+                if not count:  # an imported baseline keeps no contents
+                    note = "OTHER DATA: which samples differ in content is not known"
                 found = [replace(row, notes=(*row.notes, note)) for row in found]
         refused += [difference for difference in unlike if not is_allowed(difference, allow)]
         allowed += [(other.name, item) for item in unlike if is_allowed(item, allow)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...annotators.checkpoints import load_complete
 from ...errors import UsageError
 from ..hf.loading import need
 from .tokens import MUSIC_CODES, MUSIC_LEVELS, music_text, read_music
@@ -28,7 +29,7 @@ class MusicCodec:
     def __init__(self, folder: str | Path, device: str = "cpu") -> None:
         transformers = need("transformers", "music tokens")
         try:
-            self._model: Any = transformers.EncodecModel.from_pretrained(folder)
+            self._model: Any = load_complete(transformers.EncodecModel, str(folder))
         except (OSError, ValueError) as error:
             raise UsageError(f"{folder} is no EnCodec: {' '.join(str(error).split())[:300]}") from (
                 error
