@@ -9,9 +9,12 @@ import pytest
 import torch
 from reference.speech_tokenizer import wave
 
+from mio_eval.compat import import_torchvision
 from mio_eval.errors import UsageError
 from mio_eval.models.anygpt.music import MusicCodec
 from mio_eval.models.anygpt.tokens import BadMusicError, music_text, read_music
+
+import_torchvision()  # transformers imports it where it is installed
 
 
 def write_encodec(folder: Path, codes: int = 2048) -> Path:
