@@ -32,9 +32,9 @@ def export(
         typer.Option("--set", help="Setting of the format or tracker: key=value"),
     ] = None,
 ) -> None:
-    """Write a finished run in a format, or log it to a tracker; prints the files written.
+    """Write a run in the format of another tool.
 
-    A failed sample is a score in none of them.
+    Or log it to a tracker. Prints the files written; a failed sample is a score in none of them.
     """
     from ..display import one_line
     from ..export import export_run

@@ -35,9 +35,9 @@ def import_(
         str, typer.Option("--cluster", help="Field of a sample that holds its cluster")
     ] = "",
 ) -> None:
-    """Write a baseline file for compare and gate from another harness's results.
+    """Make a baseline of another harness's results.
 
-    Scores keep their harness in their signature: compare and gate refuse them beside ours until
+    The file is for compare and gate. Scores keep their harness in their signature: compare and gate refuse them beside ours until
     --allow-different names what differs.
     """
     from ..display import one_line

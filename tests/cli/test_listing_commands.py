@@ -18,7 +18,7 @@ def test_help_shows_every_summary_whole(invoke):
     names = re.findall(r"^  (\w+)  ", commands, re.M)
     assert {
         *("run", "metric", "score", "verify", "compare", "gate", "power", "report", "leaderboard"),
-        *("doctor", "tasks", "models", "data"),
+        *("export", "import", "doctor", "tasks", "models", "data"),
     } <= set(names)
     short = [line for line in commands.splitlines() if not line.startswith("  run")]
     assert not [line for line in short if line.endswith("...")]
