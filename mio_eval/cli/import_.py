@@ -37,8 +37,8 @@ def import_(
 ) -> None:
     """Make a baseline of another harness's results.
 
-    The file is for compare and gate. Scores keep their harness in their signature: compare and gate refuse them beside ours until
-    --allow-different names what differs.
+    The file is for compare and gate. Scores keep their harness in their signature: both refuse them
+    beside ours until --allow-different names what differs.
     """
     from ..display import one_line
     from ..errors import UsageError
