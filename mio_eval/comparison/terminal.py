@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..display import one_line
+from .numbers import number, probability
 from .results import CompareResult, Comparison
 
 _STYLES = {"better": "green", "worse": "bold red", "no difference": "", "untested": "dim"}
 _VERDICTS = {"better": "better", "worse": "WORSE", "no difference": "n.s.", "untested": "–"}
-_LEAST_P = 0.001
 _WIDTH = 100  # a column cut short would be a number cut short
 
 
@@ -132,21 +132,6 @@ def summary(result: CompareResult) -> str:
         f"{result.resamples:,} resamples, seed {result.seed}. p: approximate randomisation"
         + ("; *: unpaired" if any(row.method == "unpaired" for row in result.rows) else "")
     )
-
-
-def number(value: float | None, unit: str, *, signed: bool = False) -> str:
-    """Format as the tables of a run do: two decimals, four for unscaled values."""
-    if value is None:
-        return "–"
-    sign = "+" if signed else ""
-    return f"{value:{sign}.2f}" if unit else f"{value:{sign}.4f}"
-
-
-def probability(p: float | None) -> str:
-    """Format a p-value."""
-    if p is None:
-        return "–"
-    return "<0.001" if p < _LEAST_P else f"{p:.3f}"
 
 
 def _plain(console: Console, text: str, style: str = "") -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..comparison.terminal import number
+from ..comparison.numbers import number
 from ..display import one_line
 from ..errors import UsageError
 from ..jsonio import write_atomic

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..comparison import Result
+from ..comparison.numbers import number
 from ..comparison.results import Comparison
-from ..comparison.terminal import number
 from ..types import Json
 from .policy import Rule, share
 from .results import Check, RuleResult
