@@ -12,6 +12,7 @@ of the release (fewer of them), saves the folder as `save_pretrained` does, and 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from pathlib import Path
 
@@ -32,11 +33,10 @@ def train(folder: Path) -> Path:
     """Train a sentencepiece model like Yi's in kind: BPE with bytes for what it does not know."""
     import sentencepiece
 
-    corpus = folder / "corpus.txt"
-    corpus.write_text("\n".join(TEXTS[:5] * 4), encoding="utf-8")
+    model = io.BytesIO()  # a model written by sentencepiece itself holds the path it went to
     sentencepiece.SentencePieceTrainer.train(
-        input=str(corpus),
-        model_prefix=str(folder / "tokenizer"),
+        sentence_iterator=iter("\n".join(TEXTS[:5] * 4).split("\n")),
+        model_writer=model,
         model_type="bpe",
         vocab_size=420,
         byte_fallback=True,
@@ -48,8 +48,7 @@ def train(folder: Path) -> Path:
         bos_piece="<|startoftext|>",
         eos_piece="<|endoftext|>",
     )
-    corpus.unlink()
-    (folder / "tokenizer.vocab").unlink()
+    (folder / "tokenizer.model").write_bytes(model.getvalue())
     return folder / "tokenizer.model"
 
 

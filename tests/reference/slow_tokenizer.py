@@ -13,6 +13,7 @@ writes the token ids of PROMPTS for each way that releases store added tokens (O
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import random
 import shutil
@@ -87,14 +88,15 @@ def write_tokenizer(folder: Path, model: Path, form: str) -> Path:
 
 
 def train(out: Path) -> None:
-    """Train the SentencePiece model."""
+    """Train the SentencePiece model and write it to `out`."""
     import sentencepiece
 
     draw = random.Random(0)
     lines = [" ".join(draw.choices(WORDS, k=8)) for _ in range(400)]
+    model = io.BytesIO()  # a model written by sentencepiece itself holds the path it went to
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
-        model_prefix=str(out),
+        model_writer=model,
         vocab_size=400,
         model_type="bpe",
         byte_fallback=True,
@@ -108,7 +110,7 @@ def train(out: Path) -> None:
         pad_id=-1,
         minloglevel=2,
     )
-    out.with_suffix(".vocab").unlink()
+    out.write_bytes(model.getvalue())
 
 
 def main() -> None:
@@ -120,7 +122,7 @@ def main() -> None:
 
     model = options.out.with_suffix(".model")
     if not model.exists():
-        train(options.out)
+        train(model)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for form in FORMS:
