@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -101,10 +102,8 @@ def main(mode: str, folder: Path, seconds: float) -> None:
         report(**times, busy_share=busy / times["seconds"], n=COUNT)
         return
     executor = Executor(backend, 600, size=BatchSize(BATCH))
-    answered = sum(
-        response.failure is None
-        for response in executor.run(mapped_ahead(executor.pool, request, enumerate(files)))
-    )
+    requests = chain.from_iterable(mapped_ahead(executor.pool, request, enumerate(files)))
+    answered = sum(r.failure is None for responses in executor.run(requests) for r in responses)
     times = clock.read()
     share = executor.meter.busy / times["seconds"]
     executor.close()

@@ -15,8 +15,6 @@ Modality: TypeAlias = Literal["text", "image", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
 Json: TypeAlias = Any  # what json.loads returns
 
-_READ_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -61,14 +59,16 @@ class Media:
         """Hex sha256 of the encoded bytes, computed once."""
         if not self._sha256:
             if self.path is not None:
-                digest = hashlib.sha256()
-                with self.path.open("rb") as file:
-                    while chunk := file.read(_READ_CHUNK):
-                        digest.update(chunk)
-                self._sha256 = digest.hexdigest()
+                with self.path.open("rb", buffering=0) as file:
+                    self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             else:
                 self._sha256 = hashlib.sha256(self.read()).hexdigest()
         return self._sha256
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is something to read, or was when it was hashed."""
+        return bool(self._sha256) or self.path is None or self.path.is_file()
 
 
 class Image(Media):

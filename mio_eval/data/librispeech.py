@@ -21,7 +21,8 @@ def read(root: Path, split: str) -> Iterator[Sample]:
     if not transcripts:
         raise MissingDataError(folder / "<speaker>" / "<chapter>" / "<speaker>-<chapter>.trans.txt")
     for path in transcripts:
-        speaker = path.parent.parent.name
+        chapter = path.parent
+        speaker = chapter.parent.name
         for number, line in enumerate(_lines(path), 1):
             if not line.strip():
                 continue
@@ -31,13 +32,12 @@ def read(root: Path, split: str) -> Iterator[Sample]:
                     f"{path} line {number}: expected 'ID TRANSCRIPT', got {line[:60]!r}; "
                     "fetch the split again"
                 )
-            audio = Audio(path.parent / f"{utterance}.flac")
             yield Sample(
                 utterance,
-                {"audio": audio},
+                {"audio": Audio(chapter / f"{utterance}.flac")},
                 (text,),
                 cluster=speaker,
-                meta={"speaker": speaker, "chapter": path.parent.name},
+                meta={"speaker": speaker, "chapter": chapter.name},
             )
 
 

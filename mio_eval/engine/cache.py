@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from ..types import Json
 
 DATABASE = "responses.sqlite"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, value TEXT) WITHOUT ROWID"
+
+_SELECT = "SELECT value FROM responses WHERE key = ?"
+_INSERT = "INSERT OR IGNORE INTO responses VALUES (?, ?)"
 
 
 class ResponseCache:
@@ -46,29 +50,44 @@ class ResponseCache:
 
     def get(self, key: str) -> Json | None:
         """Return what was recorded under a key, or None."""
+        return self.get_all([key]).get(key)
+
+    def get_all(self, keys: Iterable[str]) -> dict[str, Json]:
+        """Return what was recorded under those of the keys that are known."""
+        found = {}
         try:
             with self._lock:
-                row = self._database.execute(
-                    "SELECT value FROM responses WHERE key = ?", (bytes.fromhex(key),)
-                ).fetchone()
+                for key in keys:
+                    rows = self._database.execute(_SELECT, (bytes.fromhex(key),)).fetchall()
+                    if rows:
+                        found[key] = rows[0][0]
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
-        if row is None:
-            return None
-        value = json.loads(row[0])
-        if not self._medium_whole(value["output"]):
-            self._drop(key)  # the response must be made again, and take this one's place
-            return None
-        return value
+        values = {key: json.loads(text) for key, text in found.items()}
+        # A response whose medium is gone must be made again, and take this one's place.
+        lost = [key for key, value in values.items() if not self._medium_whole(value["output"])]
+        for key in lost:
+            del values[key]
+            self._drop(key)
+        return values
 
     def put(self, key: str, value: Json) -> None:
         """Record an output under a key; an earlier record stays."""
+        self.put_all([(key, value)])
+
+    def put_all(self, entries: Iterable[tuple[str, Json]]) -> None:
+        """Record outputs under their keys, in one transaction; earlier records stay."""
+        rows = [(bytes.fromhex(key), dumps(value)) for key, value in entries]
         try:
             with self._lock:
-                self._database.execute(
-                    "INSERT OR IGNORE INTO responses VALUES (?, ?)",
-                    (bytes.fromhex(key), dumps(value)),
-                )
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    self._database.executemany(_INSERT, rows)
+                    self._database.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.DatabaseError):
+                        self._database.execute("ROLLBACK")
+                    raise
         except sqlite3.DatabaseError as error:
             raise self._error(error) from error
 

@@ -17,7 +17,7 @@ from ..types import Failure, Json, Media, Modality, Request, Response, Text
 from .batching import BatchSize, by_cost
 from .meter import Meter
 from .prefetch import LIMIT_BYTES, LIMIT_COUNT, Pool, Prefetch
-from .worker import Began, Course, Ended
+from .worker import UNREAD, Began, Course, Ended, Event
 
 MAX_HANGS = 3  # batches in a row without an answer in time, after which the run is given up
 
@@ -32,8 +32,8 @@ class Engine(Protocol):
     def load(self, inputs: Sequence[Modality], output: Modality) -> None:
         """Load what a task with these modalities needs."""
 
-    def run(self, requests: Iterable[Request]) -> Generator[Response, None, None]:
-        """Yield one response a request, as they come."""
+    def run(self, requests: Iterable[Request]) -> Generator[list[Response], None, None]:
+        """Yield responses as they come, one a request; those that are there already together."""
 
     def describe(self) -> Json:
         """Return what run.json records of how it went."""
@@ -87,8 +87,8 @@ class Executor:
         """Load what a task with these modalities needs."""
         self._backend.load(inputs, output)
 
-    def run(self, requests: Iterable[Request | None]) -> Generator[Response, None, None]:
-        """Yield one response a request, as they come.
+    def run(self, requests: Iterable[Request | None]) -> Generator[list[Response], None, None]:
+        """Yield responses as they come, one a request; those that are there already together.
 
         A request the backend did not answer, or answered with another modality than asked, comes
         back as a failure. Of two answers to one request the first counts, as it is journalled at
@@ -123,12 +123,13 @@ class Executor:
         """Let the threads end."""
         self.pool.close()
 
-    def _collect(self, course: Course) -> Iterator[Response]:
+    def _collect(self, course: Course) -> Iterator[list[Response]]:
         waiting: dict[str, Request] = {}
         course.start()
         while True:
             try:
-                event = course.events.get(timeout=self._timeout)
+                # No more than a batch, which is what may be lost with the process.
+                events = course.hear(self._timeout, min(UNREAD, self.size.current))
             except queue.Empty:
                 if not waiting or not course.abandon():
                     continue  # the model waits for data, or has just answered
@@ -136,40 +137,46 @@ class Executor:
                 waiting.clear()
                 course.start()
                 continue
-            if isinstance(event, Began):
-                waiting.update((item.request.sample_id, item.request) for item in event.items)
-            elif isinstance(event, Ended):
-                if event.final:
+            responses: list[Response] = []
+            for event in events:
+                if isinstance(event, BaseException) or (isinstance(event, Ended) and event.final):
+                    if responses:
+                        yield responses
+                    if isinstance(event, BaseException):
+                        raise event
                     return
-                for sample_id in event.back:
-                    del waiting[sample_id]
-                for sample_id in waiting:
-                    yield (
-                        Response(sample_id, failure=event.failure)
-                        if event.failure is not None
-                        else _failed(
-                            sample_id, "NoResponse", "the model gave no response to this request"
-                        )
-                    )
-                waiting.clear()
-            elif isinstance(event, BaseException):
-                raise event
-            else:
-                self._hangs = 0
-                request = waiting.pop(event.sample_id, None)
-                if request is not None:
-                    yield _checked(event, request)
-                    continue
-                self._say(
-                    f"the model gave an answer that nothing asked for, to {event.sample_id!r}: "
-                    "not a sample of its batch, or answered before"
-                )
+                responses += self._heard(event, waiting)
+            if responses:
+                yield responses
 
-    def _hung(self, waiting: Iterable[str]) -> Iterator[Response]:
+    def _heard(self, event: Event, waiting: dict[str, Request]) -> list[Response]:
+        """Return the responses that an event brings; note what is waited for."""
+        if isinstance(event, Began):
+            waiting.update((item.request.sample_id, item.request) for item in event.items)
+            return []
+        if isinstance(event, Ended):
+            for sample_id in event.back:
+                del waiting[sample_id]
+            failure = event.failure or Failure(
+                "generate", "NoResponse", "the model gave no response to this request"
+            )
+            left = [Response(sample_id, failure=failure) for sample_id in waiting]
+            waiting.clear()
+            return left
+        self._hangs = 0
+        request = waiting.pop(event.sample_id, None)
+        if request is not None:
+            return [_checked(event, request)]
+        self._say(
+            f"the model gave an answer that nothing asked for, to {event.sample_id!r}: "
+            "not a sample of its batch, or answered before"
+        )
+        return []
+
+    def _hung(self, waiting: Iterable[str]) -> Iterator[list[Response]]:
         self._hangs += 1
         limit = f"within {self._timeout:g} s (--timeout)"
-        for sample_id in waiting:
-            yield _failed(sample_id, "TimeoutError", f"no answer {limit}")
+        yield [_failed(sample_id, "TimeoutError", f"no answer {limit}") for sample_id in waiting]
         if self._hangs >= MAX_HANGS:
             raise RunError(
                 f"the model did not answer {MAX_HANGS} batches in a row {limit}; "

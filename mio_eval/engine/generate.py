@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 
 from ..errors import MioEvalError, RunError, UsageError
-from ..jsonio import clean_text, digest, write_atomic
+from ..jsonio import digest, write_atomic
 from ..media.decode import DecodeError
-from ..models.base import Backend, describe
+from ..models.base import Backend
 from ..tasks.registry import Task
-from ..types import Failure, Json, Media, Request, Response, Sample, Text
+from ..types import Failure, Json, Media, Request, Response, Sample
 from .cache import ResponseCache, link_or_copy
 from .execute import Engine
 from .idtable import ContentTable, IdTable
@@ -24,6 +22,7 @@ from .journal import Journal, is_ok, read_journal, repair_into
 from .plan import TaskPlan
 from .prefetch import mapped_ahead
 from .progress import Progress
+from .records import blank, fail, finish, for_cache, from_cache, media_path, shared
 from .requests import build_request, check_media, part_json, sample_content
 from .rundir import SAMPLES, RunDirectory
 
@@ -33,9 +32,6 @@ _EXTENSIONS = {
     "audio": (".wav", ".flac", ".mp3", ".ogg"),
     "video": (".mp4", ".webm"),
 }
-_MESSAGE_LIMIT = 500  # characters kept of a failure's message
-
-
 _TELL_SECONDS = 2.0  # between two reports of how busy the model is
 
 
@@ -85,12 +81,12 @@ class Generator:
         self.progress.start("generate", plan.task.name, total, len(kept))
         with Journal(path) as journal:
             stage = _Stage(plan, journal, counts, kept)
-            responses = self.engine.run(self._requests(stage))
+            answers = self.engine.run(self._requests(stage))
             try:
-                for response in responses:
-                    self._take(stage, response)
+                for responses in answers:
+                    self._take(stage, responses)
             finally:
-                responses.close()
+                answers.close()
         if not kept.all_met:
             gone = next(
                 r["id"] for r in read_journal(path) if r["id"] in kept and not kept.met(r["id"])
@@ -102,67 +98,66 @@ class Generator:
 
     def _requests(self, stage: _Stage) -> Iterator[Request]:
         """Yield what must be asked; journal what need not be. Runs in the reading thread."""
-        plan = stage.plan
+        plan, kept, meter = stage.plan, stage.kept, self.engine.meter
 
-        def read(sample: Sample) -> _Pending | Json | None:
-            number = stage.kept.find(sample.id)
+        def read(item: tuple[Sample, int]) -> _Pending | Json | None:
+            sample, number = item
             if number >= 0:
-                self._check_same(plan, sample, stage.kept, number)
+                self._check_same(plan, sample, kept, number)
                 return None
             return self._prepare(plan, sample)
 
-        meter = self.engine.meter
-        for outcome in mapped_ahead(
+        for outcomes in mapped_ahead(
             self.engine.pool,
             read,
-            _unique(plan.samples(), plan.task),
+            _numbered(plan.samples(), kept, plan.task),
             took=lambda seconds: meter.add("read", seconds),
         ):
-            stage.counts.expected += 1
-            if outcome is None:
-                continue
-            record = outcome
-            if isinstance(outcome, _Pending):
-                with self._lock:
-                    record = self._begin(stage, outcome)
-                if record is None:
-                    if outcome.request.sample_id in stage.pending:
-                        yield outcome.request
+            stage.counts.expected += len(outcomes)
+            new = [outcome for outcome in outcomes if outcome is not None]
+            yield from self._begin(stage, new)
+
+    def _begin(self, stage: _Stage, outcomes: Sequence[_Pending | Json]) -> list[Request]:
+        """Put samples among those under way and return their requests.
+
+        Journals those that cannot be asked, and those that the cache has.
+        """
+        if not outcomes:
+            return []
+        requests, records = [], []
+        with self._lock:
+            asked = {one.request.key for one in outcomes if isinstance(one, _Pending)}
+            found = self.cache.get_all(asked - stage.twins.keys()) if self.cache is not None else {}
+            for outcome in outcomes:
+                if not isinstance(outcome, _Pending):
+                    records.append(outcome)
                     continue
-            self._record(stage, record)
+                request = outcome.request
+                if (twins := stage.twins.get(request.key)) is not None:
+                    twins.append(outcome)  # requests of equal content are sent once
+                elif (entry := found.get(request.key)) is not None:
+                    output = self._from_cache(entry["output"])
+                    records.append(from_cache(outcome.record, entry, output))
+                else:
+                    stage.twins[request.key] = []
+                    stage.pending[request.sample_id] = outcome
+                    requests.append(request)
+            self._record(stage, records)
+        return requests
 
-    def _begin(self, stage: _Stage, pending: _Pending) -> Json | None:
-        """Put a sample among those under way; or return its record, if the cache has it."""
-        request = pending.request
-        if (twins := stage.twins.get(request.key)) is not None:
-            twins.append(pending)  # requests of equal content are sent once
-            return None
-        found = self._cached(pending)
-        if found is None:
-            stage.twins[request.key] = []
-            stage.pending[request.sample_id] = pending
-        return found
-
-    def _take(self, stage: _Stage, response: Response) -> None:
-        """Journal a response, and the same for samples of equal content."""
+    def _take(self, stage: _Stage, responses: Sequence[Response]) -> None:
+        """Journal responses, and the same for samples of equal content."""
         with self._lock:
-            pending = stage.pending.pop(response.sample_id)
-        record = self._finish(pending.record, response)
+            taken = [stage.pending.pop(response.sample_id) for response in responses]
+        records: list[Json] = []
         try:
-            self._share(record)
+            for pending, response in zip(taken, responses, strict=True):
+                records.append(finish(pending.record, response, self._keep_media))
+            self._share(records)
         finally:  # a cache that cannot be written must not cost a finished response
-            self._record(stage, record)
-        with self._lock:
-            twins = stage.twins.pop(pending.request.key)
-        for twin in twins:
-            copy = dict(twin.record)
-            for name in ("status", "output", "error", "timing"):
-                copy[name] = record[name]
-            # One answer was paid for, not two.
-            timing = {k: v for k, v in record["timing"].items() if k != "usage"}
-            copy["timing"] = {**timing, "shared": True}
-            copy |= {"details": record["details"]} if "details" in record else {}
-            self._record(stage, copy)
+            with self._lock:
+                twins = [(r, twin) for r in records for twin in stage.twins.pop(r["key"])]
+                self._record(stage, [*records, *(shared(r, twin.record) for r, twin in twins)])
         if time.monotonic() - self._told > _TELL_SECONDS:
             self._told = time.monotonic()
             self.progress.event(
@@ -189,7 +184,7 @@ class Generator:
         if not is_ok(record):
             return False
         output = record["output"]
-        return "text" in output or (self.run.path / _media_path(output)).is_file()
+        return "text" in output or (self.run.path / media_path(output)).is_file()
 
     def _check_same(self, plan: TaskPlan, sample: Sample, kept: ContentTable, number: int) -> None:
         """Refuse to mix answers to data that changed since the run was started."""
@@ -209,7 +204,7 @@ class Generator:
 
     def _prepare(self, plan: TaskPlan, sample: Sample) -> _Pending | Json:
         """Make a sample's request; or its record, when it cannot be asked."""
-        record = _blank(sample)
+        record = blank(sample)
         try:
             if self.backend.reads_media:
                 check_media(sample)
@@ -229,52 +224,19 @@ class Generator:
         # The per-sample boundary of reading: a row's bytes come from a reader's own code.
         except Exception as error:
             stage = "decode" if isinstance(error, DecodeError) else "data"
-            return _fail(record, Failure.of(stage, error))
+            return fail(record, Failure.of(stage, error))
         record["key"] = request.key
         record["prompt"] = [part_json(part) for part in request.parts]
         return _Pending(request, record)
 
-    def _cached(self, pending: _Pending) -> Json | None:
-        """Return the record of a sample whose response is in the cache."""
-        found = self.cache.get(pending.request.key) if self.cache is not None else None
-        if found is None:
-            return None
-        record = pending.record
-        record.update(status="ok", output=self._from_cache(found["output"]))
-        record["timing"] = {"seconds": found.get("seconds"), "cached": True}
-        if "details" in found:
-            record["details"] = found["details"]
-        return record
-
-    def _finish(self, record: Json, response: Response) -> Json:
-        """Put a response into its sample's record, its media into the run directory."""
-        record["timing"] = {"seconds": _number(response.seconds), "cached": False}
-        if response.usage:
-            record["timing"]["usage"] = _numbers(response.usage)
-        if response.details:
-            record["details"] = dict(response.details)
-        if response.failure is not None:
-            return _fail(record, response.failure)
-        output = response.output
-        if isinstance(output, Text):
-            record.update(status="ok", output={"text": clean_text(output.text)})
-        elif isinstance(output, Media):
-            try:
-                data = output.read()
-            # The model's own code makes the bytes: what it raises fails this sample.
-            except Exception as error:
-                return _fail(record, describe(error))
-            record.update(status="ok", output=self._keep_media(output, data))
-        return record
-
-    def _share(self, record: Json) -> None:
-        """Put a finished response into the cache, for other runs."""
-        if self.cache is not None and is_ok(record):
-            output = self._to_cache(record["output"])
-            entry = {"output": output, "seconds": record["timing"]["seconds"]}
-            if "details" in record:
-                entry["details"] = record["details"]
-            self.cache.put(record["key"], entry)
+    def _share(self, records: Iterable[Json]) -> None:
+        """Put finished responses into the cache, for other runs."""
+        if self.cache is None:
+            return
+        done = [record for record in records if is_ok(record)]
+        for record in done:
+            self._to_cache(record["output"])
+        self.cache.put_all([(record["key"], for_cache(record)) for record in done])
 
     def _keep_media(self, output: Media, data: bytes) -> Json:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -287,25 +249,25 @@ class Generator:
             write_atomic(target, [data])
         return {output.modality: name, "sha256": sha256}
 
-    def _to_cache(self, output: Json) -> Json:
+    def _to_cache(self, output: Json) -> None:
         if self.cache is not None and "text" not in output:
-            link_or_copy(
-                self.run.path / _media_path(output), self.cache.folder / _media_path(output)
-            )
-        return output
+            path = media_path(output)
+            link_or_copy(self.run.path / path, self.cache.folder / path)
 
     def _from_cache(self, output: Json) -> Json:
         if self.cache is not None and "text" not in output:
-            link_or_copy(
-                self.cache.folder / _media_path(output), self.run.path / _media_path(output)
-            )
+            path = media_path(output)
+            link_or_copy(self.cache.folder / path, self.run.path / path)
         return output
 
-    def _record(self, stage: _Stage, record: Json) -> None:
-        failed = record["status"] != "ok"
-        cached = bool(record["timing"].get("cached"))
-        with self._lock:
-            stage.journal.append(record)
+    def _record(self, stage: _Stage, records: Sequence[Json]) -> None:
+        """Journal records and tell of them. The lock is held."""
+        if not records:
+            return
+        stage.journal.append(*records)
+        for record in records:
+            failed = record["status"] != "ok"
+            cached = bool(record["timing"].get("cached"))
             stage.counts.failed += failed
             stage.counts.cached += cached
             self.progress.advance(failed=failed, cached=cached)
@@ -340,54 +302,19 @@ def model_key(backend: Backend, deterministic: bool) -> str:
     return digest({**identity, "deterministic": True} if deterministic else identity)
 
 
-def _media_path(output: Json) -> str:
-    path: str = next(output[modality] for modality in _EXTENSIONS if modality in output)
-    return path
+def _numbered(
+    samples: Iterable[Sample], kept: ContentTable, task: Task
+) -> Iterator[tuple[Sample, int]]:
+    """Yield each sample with its number among those kept, or -1.
 
-
-def _blank(sample: Sample) -> Json:
-    """A sample's record before anything is known, with the contract's fields in their order."""
-    return {
-        "id": sample.id,
-        "key": None,
-        "status": "failed",
-        "prompt": None,
-        "output": None,
-        "error": None,
-        "timing": {},
-        "references": list(sample.references),
-        "cluster": sample.cluster or sample.id,
-        "content": None,
-        "meta": dict(sample.meta),
-    }
-
-
-def _fail(record: Json, failure: Failure) -> Json:
-    message = clean_text(str(failure.message))[:_MESSAGE_LIMIT]
-    error = {"stage": failure.stage, "type": failure.type, "message": message}
-    record.update(status="failed", output=None, error=error)
-    return record
-
-
-def _number(value: object) -> float | int | None:
-    """Return a number that JSON can hold, else None: timings come from the model's code."""
-    if isinstance(value, int):
-        return value
-    return float(value) if isinstance(value, Real) and math.isfinite(value) else None
-
-
-def _numbers(usage: Mapping[str, object]) -> dict[str, float | int]:
-    counts = {str(name): _number(value) for name, value in usage.items()}
-    return {name: value for name, value in counts.items() if value is not None}
-
-
-def _unique(samples: Iterable[Sample], task: Task) -> Iterator[Sample]:
-    """Refuse data in which two samples bear one id: their scores could not be told apart."""
+    Refuses data in which two samples bear one id: their scores could not be told apart.
+    """
     seen = IdTable()
     for sample in samples:
-        if not seen.add(sample.id):
+        number = kept.find(sample.id)
+        if not (kept.meet(number) if number >= 0 else seen.add(sample.id)):
             raise UsageError(
                 f"task {task.name}: the data has id {sample.id!r} twice; "
                 f"run mio-eval data check {task.name}"
             )
-        yield sample
+        yield sample, number

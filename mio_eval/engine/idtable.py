@@ -88,10 +88,15 @@ class ContentTable:
         return self._ids.find(name)
 
     def same(self, number: int, content: str) -> bool:
-        """Tell whether the content of an id is this; the id counts as met from now on."""
-        self._met[number] = 1
+        """Tell whether the content of an id is this."""
         stored = self._contents[_BYTES * number : _BYTES * (number + 1)]
         return stored == _content_hash(content)
+
+    def meet(self, number: int) -> bool:
+        """Note that an id was asked for; tell whether it is the first time."""
+        first = not self._met[number]
+        self._met[number] = 1
+        return first
 
     def met(self, name: str) -> bool:
         """Tell whether an id was asked for."""

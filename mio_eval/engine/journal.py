@@ -6,7 +6,6 @@ loses nothing that was finished; `fsync` follows once a second, which bounds wha
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
+
+from pydantic_core import from_json  # twice as fast as json.loads
 
 from ..errors import RunError
 from ..jsonio import clean_text, dumps, write_atomic
@@ -32,21 +33,22 @@ class Journal:
         self._size = os.fstat(self._handle).st_size
         self._synced = time.monotonic()
 
-    def append(self, record: Json) -> None:
-        """Write one record. Raises RunError when the disk refuses it; earlier lines stay whole."""
-        line = json_line(record)
+    def append(self, *records: Json) -> None:
+        """Write records. Raises RunError when the disk refuses them; whole lines stay."""
+        lines = b"".join(map(json_line, records))
+        written = 0
         try:
-            written = os.write(self._handle, line)
-            while written < len(line):
-                written += os.write(self._handle, line[written:])
+            while written < len(lines):
+                written += os.write(self._handle, lines[written:])
         except OSError as error:
+            self._size += lines.rfind(b"\n", 0, written) + 1
             with suppress(OSError):  # a torn line at the end is repaired when the run goes on
                 os.ftruncate(self._handle, self._size)
             raise RunError(
                 f"cannot write {self.path}: {error.strerror}. Everything finished is kept; "
                 "free space, then run the same command again"
             ) from error
-        self._size += len(line)
+        self._size += len(lines)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             self.sync()
 
@@ -97,7 +99,7 @@ def _sized(path: Path) -> Iterator[tuple[Json, int]]:
             try:
                 if not line.endswith(b"\n"):
                     raise ValueError
-                record = json.loads(line)
+                record = from_json(line, allow_inf_nan=False, cache_strings="keys")
                 if not isinstance(record, dict):
                     raise ValueError
             except ValueError:

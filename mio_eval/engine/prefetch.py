@@ -90,8 +90,8 @@ def mapped_ahead(
     ahead: int = 512,
     chunk: int = 16,
     took: Callable[[float], None] = lambda seconds: None,
-) -> Generator[R, None, None]:
-    """Yield function(item) for each item in order, computed up to `ahead` items before.
+) -> Generator[list[R], None, None]:
+    """Yield function(item) for each item in order, some at a time, computed up to `ahead` before.
 
     An exception of the function comes out at its item's place. Items are read in the caller's
     thread. `took` is told the seconds spent in the function.
@@ -113,9 +113,10 @@ def mapped_ahead(
         yield from _results(waiting.popleft())
 
 
-def _results(job: _Chunk[T, R]) -> Iterator[R]:
+def _results(job: _Chunk[T, R]) -> Iterator[list[R]]:
     job.finished.wait()
-    yield from job.results
+    if job.results:
+        yield job.results
     if job.error is not None:
         raise job.error
 
@@ -200,7 +201,9 @@ class Prefetch:
             if not taken and self._error is not None:
                 error, self._error = self._error, None
                 raise error
-            self._changed.notify_all()
+            # Not at every request that leaves: waking the reading thread costs more than reading.
+            if 2 * len(self._queue) <= self._limit_count:
+                self._changed.notify_all()
             for item in taken:
                 self._wait_for(item)
             return taken if not self._stopped else []

@@ -112,8 +112,8 @@ class RayEngine:
         for actor in self._actors:
             self._loaded(actor)
 
-    def run(self, requests: Iterable[Request]) -> Generator[Response, None, None]:
-        """Yield one response a request, as they come."""
+    def run(self, requests: Iterable[Request]) -> Generator[list[Response], None, None]:
+        """Yield responses as they come, one a request; those that are there already together."""
         self.meter.reset()
         prefetch = Prefetch(
             by_cost(requests, self._backend.cost),
@@ -199,7 +199,7 @@ class _Pass:
         self._more = True
         self._left: int | None = None
 
-    def responses(self) -> Iterator[Response]:
+    def responses(self) -> Iterator[list[Response]]:
         actors = self._engine._actors
         while True:
             for actor in actors:
@@ -217,7 +217,7 @@ class _Pass:
             if not ready:
                 yield from self._silent(calls.values())
 
-    def _hand_out(self, actor: _Actor) -> Iterator[Response]:
+    def _hand_out(self, actor: _Actor) -> Iterator[list[Response]]:
         """Give a worker its next requests, and ask for what it has."""
         batches = []
         while requests := self._next(actor):
@@ -227,7 +227,7 @@ class _Pass:
                     packed.append(pack_request(request, actor.ship))
                 # Reading a medium is the data's fault, not the run's.
                 except Exception as error:
-                    yield Response(request.sample_id, failure=describe(error))
+                    yield [Response(request.sample_id, failure=describe(error))]
                     continue
                 actor.open[request.sample_id] = request
             batches.append(packed)
@@ -248,7 +248,7 @@ class _Pass:
         self._more = self._left != 0
         return [item.request for item in items]
 
-    def _collect(self, actor: _Actor) -> Iterator[Response]:
+    def _collect(self, actor: _Actor) -> Iterator[list[Response]]:
         if actor.loading:
             self._engine._loaded(actor)
             return
@@ -270,15 +270,18 @@ class _Pass:
             # extendleft would turn the order round.
             for name in reversed(found["missing"]):
                 self._back.appendleft(actor.open.pop(name))
+        responses = []
         for data in found["responses"]:
             request = actor.open.pop(data["sample_id"], None)
             if request is not None:
                 self._engine.answered()
-                yield _checked(unpack_response(data), request)
+                responses.append(_checked(unpack_response(data), request))
+        if responses:
+            yield responses
         if found["error"] is not None:
             raise _error(found["error"])
 
-    def _silent(self, actors: Iterable[_Actor]) -> Iterator[Response]:
+    def _silent(self, actors: Iterable[_Actor]) -> Iterator[list[Response]]:
         """Give up workers that report nothing at all: their process hangs."""
         limit = self._engine._options.timeout + _SILENCE
         for actor in list(actors):
@@ -286,7 +289,7 @@ class _Pass:
                 self._ray.kill(actor.handle)
                 yield from self._died(actor, TimeoutError(f"no report within {limit:g} s"))
 
-    def _died(self, actor: _Actor, error: Exception) -> Iterator[Response]:
+    def _died(self, actor: _Actor, error: Exception) -> Iterator[list[Response]]:
         lost = list(actor.open.values())
         self._engine.replace(actor)
         actor.open.clear()
@@ -296,7 +299,7 @@ class _Pass:
                 self._back.append(request)
                 continue
             message = f"the worker died {tries} times over this request ({_first_line(error)})"
-            yield _failed(request.sample_id, "WorkerDied", message)
+            yield [_failed(request.sample_id, "WorkerDied", message)]
 
 
 def _import_ray() -> Any:

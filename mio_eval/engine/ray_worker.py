@@ -148,10 +148,10 @@ class Worker:
 
         error = None
         try:
-            for response in executor.run(requests()):
-                packed = pack_response(response)
+            for responses in executor.run(requests()):
+                packed = [pack_response(response) for response in responses]
                 with out.ready:
-                    out.responses.append(packed)
+                    out.responses += packed
                     out.ready.notify_all()
         # Reported with the next exchange.
         except Exception as raised:

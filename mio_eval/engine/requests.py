@@ -15,19 +15,15 @@ def part_json(part: Part) -> Json:
     """Describe a part: its text, or a medium's name and content hash."""
     if isinstance(part, Text):
         return {"text": part.text}
-    return {part.modality: part.name, "sha256": part.sha256 if media_exists(part) else None}
+    return {part.modality: part.name, "sha256": part.sha256 if part.exists else None}
 
 
 def content_json(part: Part) -> Json:
     """Describe a part by content alone (a medium's name does not matter to a model)."""
     if isinstance(part, Text):
         return {"text": part.text}
-    return {part.modality: part.sha256 if media_exists(part) else None}
-
-
-def media_exists(media: Media) -> bool:
-    """Tell whether there is something to read (models that read no media may lack them)."""
-    return media.path is None or media.path.is_file()
+    # Models that read no media may lack them.
+    return {part.modality: part.sha256 if part.exists else None}
 
 
 def sample_content(sample: Sample) -> str:

@@ -22,15 +22,18 @@ from ..models.base import Backend, describe
 from ..models.loglikelihood import need_loglikelihood
 from ..types import Json
 from .cache import ResponseCache
-from .generate import Generation, _blank, _fail
+from .generate import Generation
 from .journal import Journal, repair_journal
 from .plan import TaskPlan
 from .progress import Progress, Silent
+from .records import blank, fail
 from .requests import sample_content
 from .rundir import SAMPLES
 
 if TYPE_CHECKING:
     from ..models.lm_eval_model import Answer
+
+AT_ONCE = 64  # requests handed to a model that batches them by itself
 
 
 def run_text_task(
@@ -40,8 +43,12 @@ def run_text_task(
     folder: Path,
     progress: Progress | None = None,
     timeout: float | None = None,
+    batch_size: object = None,
 ) -> Generation:
-    """Run the generate stage of a task whose reader is `lm_eval`."""
+    """Run the generate stage of a task whose reader is `lm_eval`.
+
+    A `batch_size` that is a number is how many options the model gets at once.
+    """
     return run_lm_eval_task(
         backend,
         spec_of(plan),
@@ -49,6 +56,7 @@ def run_text_task(
         seed=plan.seed,
         cache=cache,
         folder=folder,
+        batch_size=batch_size if isinstance(batch_size, int) else AT_ONCE,
         progress=progress,
         timeout=timeout,
     )
@@ -75,7 +83,7 @@ def run_lm_eval_task(
     cache: ResponseCache | None,
     folder: Path,
     include_path: Path | None = None,
-    batch_size: int = 64,
+    batch_size: int = AT_ONCE,
     progress: Progress | None = None,
     timeout: float | None = None,
 ) -> Generation:
@@ -113,7 +121,7 @@ def run_lm_eval_task(
         writer = _Writer(tasks, journal, shown, counts)
         for document in open_documents:
             if document.failure is not None:
-                writer.record(_fail(_blank(document.sample), document.failure))
+                writer.record(fail(blank(document.sample), document.failure))
             else:
                 writer.waiting.setdefault(document.task, []).append(document)
         if writer.waiting:
@@ -195,7 +203,7 @@ class _Writer:
     def _row(self, task: Any, answers: Sequence[Answer]) -> Json:
         instance = answers[0].instance
         sample = self.waiting[instance.task_name][instance.doc_id].sample
-        row = _blank(sample)
+        row = blank(sample)
         row["content"] = sample_content(sample)
         row["key"] = digest([answer.key for answer in answers])
         row["prompt"] = [{"text": instance.args[0]}]
@@ -203,7 +211,7 @@ class _Writer:
         responses = [answer.response for answer in answers]
         failure = next((r.failure for r in responses if r.failure is not None), None)
         if failure is not None:
-            return _fail(row, failure)
+            return fail(row, failure)
         sums = [response.logprob for response in responses]
         greedy = [response.greedy for response in responses]
         try:
@@ -214,7 +222,7 @@ class _Writer:
             raise
         # The per-sample boundary: a task's own code may raise anything.
         except Exception as error:
-            return _fail(row, describe(error))
+            return fail(row, describe(error))
         row["meta"]["loglikelihood"] = {"sum": sums, "greedy": greedy}
         row["meta"]["acc"] = int(verdict["acc"])
         row.update(status="ok", output={"text": chosen})

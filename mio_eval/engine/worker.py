@@ -6,8 +6,9 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import MioEvalError
 from ..models.base import Backend, describe
@@ -17,8 +18,7 @@ from .likelihood import respond
 from .meter import Meter
 from .prefetch import Prefetch, Prepared
 
-_UNREAD = 64  # responses the worker may be ahead of the journal
-_PAUSE = 0.0002  # seconds it then waits
+UNREAD = 64  # responses the worker may be ahead of the journal
 
 
 @dataclass(slots=True)
@@ -37,6 +37,9 @@ class Ended:
     final: bool = False
 
 
+Event: TypeAlias = Began | Ended | Response
+
+
 class Course:
     """One pass of a backend over the requests of a `Prefetch`, in a thread that may be lost."""
 
@@ -49,6 +52,21 @@ class Course:
         self._lock = threading.Lock()
         self._current: Turn | None = None
 
+    def hear(self, timeout: float, most: int) -> list[Any]:
+        """Return what the worker reported and is not read: one event at least, at most `most`.
+
+        What was returned before counts as journalled from now on. Raises queue.Empty when there is
+        nothing within `timeout` seconds.
+        """
+        turn = self._current
+        if turn is not None and self.events.qsize() <= turn.low:
+            turn.room.set()
+        heard = [self.events.get(timeout=timeout)]
+        with suppress(queue.Empty):
+            while len(heard) < most:
+                heard.append(self.events.get_nowait())
+        return heard
+
     def start(self) -> None:
         """Let a new thread go on with the requests."""
         turn = self._current = Turn(self)
@@ -60,7 +78,7 @@ class Course:
         with self._lock:
             if not self.events.empty() or self._current is None:
                 return False
-            self._current.lost = True
+            self._current.give_up()
             if self._current.inside:
                 self._meter.leave(self._current.inside)
                 self._current.inside = 0
@@ -71,7 +89,7 @@ class Course:
         """Give the model nothing more."""
         with self._lock:
             if self._current is not None:
-                self._current.lost = True
+                self._current.give_up()
 
 
 class Turn:
@@ -81,7 +99,15 @@ class Turn:
         self.lost = False
         self.held: list[Prepared] = []
         self.inside = 0
+        self.room = threading.Event()
+        self.low = -1
+        """Unread reports at which a thread that waits goes on; -1 while it does not wait."""
         self._course = course
+
+    def give_up(self) -> None:
+        """The thread is lost: what it still says is not heard."""
+        self.lost = True
+        self.room.set()
 
     def serve(self) -> None:
         course = self._course
@@ -122,12 +148,20 @@ class Turn:
         """Report a response; waits while the reader of responses is far behind."""
         if not isinstance(response, Response):
             raise TypeError(f"the model yielded no Response: {type(response).__name__}")
-        self._wait_for_reader(_UNREAD)
+        self._wait_for_reader(UNREAD)
         return self._tell(response)
 
     def _wait_for_reader(self, unread: int) -> None:
-        while self._course.events.qsize() > unread and not self.lost:
-            time.sleep(_PAUSE)
+        """Wait, if more than `unread` reports are unread, until only half of them are."""
+        events = self._course.events
+        if events.qsize() <= unread:
+            return
+        self.room.clear()
+        self.low = unread // 2
+        # Looked at again, as all may have been read before it was known that someone waits.
+        if events.qsize() > self.low and not self.lost:
+            self.room.wait()
+        self.low = -1
 
     def _batch(self) -> bool:
         """Answer one batch; tell whether there may be more."""
@@ -137,7 +171,7 @@ class Turn:
             self._tell(Ended(final=True))
             return False
         # Less than a batch is ahead of the journal: what a full disk or a kill can cost.
-        self._wait_for_reader(min(_UNREAD, size.current - 1))
+        self._wait_for_reader(min(UNREAD, size.current - 1))
         if not self._begin(items):
             return False
         good = {item.request.sample_id: item for item in items if item.failure is None}

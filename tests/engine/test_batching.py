@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ class Limited(Backend):
 
 
 def answers(executor: Executor, requests: Sequence[Request]) -> dict[str, Response]:
-    found = list(executor.run(iter(requests)))
+    found = list(chain(*executor.run(iter(requests))))
     executor.close()
     assert Counter(r.sample_id for r in found) == Counter(r.sample_id for r in requests)
     return {response.sample_id: response for response in found}

@@ -146,19 +146,19 @@ def test_a_damaged_database_is_named(world: World) -> None:
 def test_a_response_is_journalled_although_the_cache_refuses_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: ResponseCache, key: str, value: object) -> None:
+    def full(self: ResponseCache, entries: object) -> None:
         raise self._error(sqlite3.OperationalError("database or disk is full"))
 
-    monkeypatch.setattr(ResponseCache, "put", full)
+    monkeypatch.setattr(ResponseCache, "put_all", full)
     with pytest.raises(RunError, match="database or disk is full"):
-        world.evaluate()
+        world.evaluate(batch_size=1)
     monkeypatch.undo()
     monkeypatch.setenv("MIO_EVAL_TASKS", str(world.tasks))
     (run,) = world.runs()
     kept = finished_in(run)
     assert len(kept) == 1
     position = len(world.started())
-    assert world.evaluate().path == run
+    assert world.evaluate(batch_size=1).path == run
     assert not kept & set(world.started()[position:])
 
 

@@ -45,7 +45,10 @@ def test_a_content_table_knows_contents_and_what_was_asked_for() -> None:
     assert table.same(table.find("a"), one)
     assert not table.same(table.find("a"), two)
     assert table.same(table.find("d"), "z" * 64)
+    assert table.meet(table.find("a"))
+    assert not table.meet(table.find("a"))
+    assert table.meet(table.find("d"))
     assert not table.all_met
     assert not table.met("b")
-    assert not table.same(table.find("b"), two)
+    assert table.meet(table.find("b"))
     assert table.all_met

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_results_keep_their_order_and_errors_their_place(pool: Pool) -> None:
 
     found: list[int] = []
     with pytest.raises(ValueError, match="fifty"):
-        found.extend(mapped_ahead(pool, work, iter(range(100)), chunk=4))
+        found.extend(chain.from_iterable(mapped_ahead(pool, work, iter(range(100)), chunk=4)))
     assert found == [-number for number in range(50)]
 
 
@@ -200,7 +201,7 @@ def test_a_decoder_that_hangs_fails_its_sample_alone() -> None:
 
 
 def answers_then(stop: threading.Event, executor: Executor) -> dict[str, Response]:
-    found = {response.sample_id: response for response in executor.run(requests_of(6))}
+    found = {response.sample_id: response for response in chain(*executor.run(requests_of(6)))}
     stop.set()
     executor.close()
     return found
@@ -271,11 +272,11 @@ def test_a_stream_is_fed_as_it_takes() -> None:
 
     executor = Executor(backend, 30)
     responses = executor.run(source())
-    first = next(responses)
+    (first, *more) = next(responses)
     time.sleep(0.1)
     assert first.sample_id in backend.taken
     assert len(read) < 2000, "the queue is bounded"
-    rest = list(responses)
+    rest = [*more, *chain(*responses)]
     executor.close()
     assert len({first.sample_id, *(r.sample_id for r in rest)}) == 2000
     assert backend.starts == 1
@@ -326,6 +327,7 @@ def test_a_model_that_always_hangs_ends_the_run() -> None:
             return super().generate(requests)
 
     found: list[Response] = []
+    executor = Executor(Hanging(), 0.1, size=BatchSize(2))
     with pytest.raises(RunError, match=f"did not answer {MAX_HANGS} batches"):
-        found.extend(Executor(Hanging(), 0.1, size=BatchSize(2)).run(requests_of(20)))
+        found.extend(chain.from_iterable(executor.run(requests_of(20))))
     assert len(found) == 2 * MAX_HANGS
