@@ -88,7 +88,7 @@ def mapped_ahead(
     items: Iterable[T],
     *,
     ahead: int = 512,
-    chunk: int = 16,
+    chunk: int = 32,
     took: Callable[[float], None] = lambda seconds: None,
 ) -> Generator[list[R], None, None]:
     """Yield function(item) for each item in order, some at a time, computed up to `ahead` before.
@@ -98,16 +98,17 @@ def mapped_ahead(
     """
     waiting: deque[_Chunk[T, R]] = deque()
     source = iter(items)
-    for size in itertools.chain((1, 1, 2, 4, 8), itertools.repeat(chunk)):
+    held = 0
+    for size in itertools.chain((1, 1, 2, 4, 8, 16), itertools.repeat(chunk)):
         part = list(itertools.islice(source, min(size, chunk)))
         if not part:
             break
         job = _Chunk(function, part, [], threading.Event(), took)
         pool.submit(job)
         waiting.append(job)
-        while waiting and (
-            waiting[0].finished.is_set() or sum(len(one.items) for one in waiting) >= ahead
-        ):
+        held += len(part)
+        while waiting and (waiting[0].finished.is_set() or held >= ahead):
+            held -= len(waiting[0].items)
             yield from _results(waiting.popleft())
     while waiting:
         yield from _results(waiting.popleft())
