@@ -1,8 +1,8 @@
 """Every mio-eval backend as a model of lm-eval: `lm_eval run --model mio-eval --model_args …`.
 
-Versions of lm-eval that read the entry points `lm_eval.models` find it by themselves; 0.4.13 does
-not, and is started with it through `python -m mio_eval.models.lm_eval_plugin`, which takes the
-same command line.
+Versions of lm-eval that read the entry points `lm_eval.models` (those after 0.4.13) find it by
+themselves; 0.4.13 is started with it through `python -m mio_eval.models.lm_eval_plugin`, which
+takes the same command line.
 """
 
 from __future__ import annotations

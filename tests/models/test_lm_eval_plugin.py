@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import sys
@@ -69,6 +70,11 @@ def test_same_accuracy_on_the_same_items(
     assert 0 < theirs < 1
     rows = [json.loads(line) for line in logged.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == LIMIT
+
+
+def test_lm_eval_after_0_4_13_finds_it() -> None:
+    (entry,) = importlib.metadata.entry_points(group="lm_eval.models", name="mio-eval")
+    assert entry.load() is MioEvalLM
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,14 @@ torch, transformers 4.46 and diffusers 0.31:
 
 A small pipeline is made from named weights (see weights.py) by `write_pipeline`, which the test
 uses too. The released code draws its noise from torch's global generator; it is seeded.
+
+With `--full` the text encoder, UNet and VAE have the released sizes (1.3 billion parameters, two
+steps, minutes on a CPU), and with `--ours` mio-eval paints the same, in its own environment; the
+two files are compared by `--compare`:
+
+    python -m reference.unclip --full --reference MIO --out theirs.npz
+    python -m reference.unclip --full --ours --out ours.npz
+    python -m reference.unclip --compare theirs.npz ours.npz
 """
 
 from __future__ import annotations
@@ -15,7 +23,9 @@ import argparse
 import json
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +37,46 @@ NOISE_SEED = 11
 STEPS = 4
 
 
-def write_pipeline(folder: Path) -> Path:
-    """Write a small pipeline with the components of stable-diffusion-2-1-unclip."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes of a pipeline with the components of stable-diffusion-2-1-unclip."""
+
+    width: int = WIDTH
+    inner: int = 37
+    layers: int = 2
+    heads: int = 4
+    latent: int = 8
+    blocks: tuple[int, ...] = (32, 64)
+    block_heads: tuple[int, ...] = (2, 4)
+    block_layers: int = 1
+    vae: tuple[int, ...] = (32, 32)
+    vae_layers: int = 1
+    groups: int = 8
+    steps: int = STEPS
+
+
+SMALL = Sizes()
+FULL = Sizes(
+    width=1024,
+    inner=4096,
+    layers=23,
+    heads=16,
+    latent=96,
+    blocks=(320, 640, 1280, 1280),
+    block_heads=(5, 10, 20, 20),
+    block_layers=2,
+    vae=(128, 256, 512, 512),
+    vae_layers=2,
+    groups=32,
+    steps=2,
+)
+
+
+def write_pipeline(folder: Path, sizes: Sizes = SMALL) -> Path:
+    """Write a pipeline with the components of stable-diffusion-2-1-unclip.
+
+    Its vision encoder is always small: embeddings are given, so it is never run.
+    """
     from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
     from diffusers import StableUnCLIPImg2ImgPipeline as Pipeline
     from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
@@ -51,11 +99,12 @@ def write_pipeline(folder: Path) -> Path:
     (words / "merges.txt").write_text("#version: 0.2\n")
     tokenizer = CLIPTokenizer(str(words / "vocab.json"), str(words / "merges.txt"))
     tokenizer.model_max_length = 8
-    small = {"hidden_size": WIDTH, "intermediate_size": 37, "num_hidden_layers": 2}
     text = CLIPTextModel(
         CLIPTextConfig(
-            **small,
-            num_attention_heads=4,
+            hidden_size=sizes.width,
+            intermediate_size=sizes.inner,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
             vocab_size=len(vocabulary),
             max_position_embeddings=8,
             bos_token_id=0,
@@ -64,31 +113,38 @@ def write_pipeline(folder: Path) -> Path:
     )
     image = CLIPVisionModelWithProjection(
         CLIPVisionConfig(
-            **small, num_attention_heads=4, image_size=28, patch_size=14, projection_dim=WIDTH
+            hidden_size=WIDTH,
+            intermediate_size=37,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            image_size=28,
+            patch_size=14,
+            projection_dim=sizes.width,
         )
     )
     unet = UNet2DConditionModel(
-        sample_size=8,
+        sample_size=sizes.latent,
         in_channels=4,
         out_channels=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        block_out_channels=(32, 64),
-        attention_head_dim=(2, 4),
+        down_block_types=("CrossAttnDownBlock2D",) * (len(sizes.blocks) - 1) + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (len(sizes.blocks) - 1),
+        block_out_channels=sizes.blocks,
+        attention_head_dim=sizes.block_heads,
         class_embed_type="projection",
-        projection_class_embeddings_input_dim=2 * WIDTH,
-        cross_attention_dim=WIDTH,
-        layers_per_block=1,
+        projection_class_embeddings_input_dim=2 * sizes.width,
+        cross_attention_dim=sizes.width,
+        layers_per_block=sizes.block_layers,
         use_linear_projection=True,
     )
     vae = AutoencoderKL(
-        block_out_channels=(32, 32),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=sizes.vae,
+        down_block_types=("DownEncoderBlock2D",) * len(sizes.vae),
+        up_block_types=("UpDecoderBlock2D",) * len(sizes.vae),
+        layers_per_block=sizes.vae_layers,
         latent_channels=4,
-        norm_num_groups=8,
+        norm_num_groups=sizes.groups,
     )
-    normalizer = StableUnCLIPImageNormalizer(embedding_dim=WIDTH)
+    normalizer = StableUnCLIPImageNormalizer(embedding_dim=sizes.width)
     for module in (text, image, unet, vae, normalizer):
         # transformers 5 calls them without this prefix.
         named = {
@@ -123,24 +179,19 @@ def write_pipeline(folder: Path) -> Path:
     return folder
 
 
-def embedding() -> torch.Tensor:
-    """Make one image embedding, shape (WIDTH,)."""
-    return make_weight("image embedding norm", (WIDTH,)) * 10
+def embedding(sizes: Sizes = SMALL) -> torch.Tensor:
+    """Make one image embedding, shape (width,)."""
+    return make_weight("image embedding norm", (sizes.width,)) * 10
 
 
-def latent() -> torch.Tensor:
+def latent(sizes: Sizes) -> torch.Tensor:
     """Make the latent that every image starts from."""
     generator = torch.Generator("cpu").manual_seed(LATENT_SEED)
-    return torch.randn((1, 4, 8, 8), generator=generator)
+    return torch.randn((1, 4, sizes.latent, sizes.latent), generator=generator)
 
 
-@torch.no_grad()
-def main() -> None:
-    """Run the reference and write its outputs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reference", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+def theirs(folder: Path, sizes: Sizes, reference: Path) -> dict[str, np.ndarray]:
+    """Paint with the released code."""
     import diffusers.loaders
     import diffusers.utils
     from diffusers.utils.torch_utils import randn_tensor
@@ -148,25 +199,73 @@ def main() -> None:
     # Names that moved between diffusers 0.20 and 0.31.
     diffusers.utils.randn_tensor = randn_tensor
     diffusers.loaders.LoraLoaderMixin = diffusers.loaders.StableDiffusionLoraLoaderMixin
-    sys.path.insert(0, str(options.reference / "image_tokenizer" / "models"))
+    sys.path.insert(0, str(reference / "image_tokenizer" / "models"))
     from pipeline_stable_unclip_img2img import StableUnCLIPImg2ImgPipeline
 
-    with tempfile.TemporaryDirectory() as folder:
-        released = StableUnCLIPImg2ImgPipeline.from_pretrained(write_pipeline(Path(folder) / "p"))
+    released = StableUnCLIPImg2ImgPipeline.from_pretrained(folder)
     released.set_progress_bar_config(disable=True)
     seen = {}
     encode = released._encode_image
     released._encode_image = lambda **given: seen.setdefault("condition", encode(**given))
     torch.manual_seed(NOISE_SEED)
     image = released(
-        image_embeds=embedding()[None],
+        image_embeds=embedding(sizes)[None],
         guidance_scale=10,
         noise_level=0,
-        num_inference_steps=STEPS,
-        latents=latent(),
+        num_inference_steps=sizes.steps,
+        latents=latent(sizes),
         output_type="np",
     ).images[0]
-    np.savez_compressed(options.out, condition=seen["condition"].numpy(), image=image)
+    return {"condition": seen["condition"].numpy(), "image": image}
+
+
+def ours(folder: Path, sizes: Sizes) -> dict[str, np.ndarray]:
+    """Paint with mio-eval."""
+    from mio_eval.models.seed2.unclip import UnClip
+
+    unclip = UnClip(folder, "cpu", torch.float32, LATENT_SEED)
+    pipe = unclip._pipe
+    seen = {}
+    encode, show = pipe._encode_image, pipe.image_processor.postprocess
+
+    def shown(image: torch.Tensor, **given: Any) -> Any:
+        seen["image"] = show(image, output_type="np")[0]
+        return show(image, **given)
+
+    pipe._encode_image = lambda **given: seen.setdefault("condition", encode(**given))
+    pipe.image_processor.postprocess = shown
+    unclip.paint(embedding(sizes), NOISE_SEED, steps=sizes.steps)
+    return {"condition": seen["condition"].numpy(), "image": seen["image"]}
+
+
+@torch.no_grad()
+def main() -> None:
+    """Run the reference, or mio-eval, and write its outputs; or compare two such files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--ours", action="store_true")
+    parser.add_argument("--compare", type=Path, nargs=2)
+    options = parser.parse_args()
+    if options.compare:
+        first, second = (np.load(path) for path in options.compare)
+        for name in ("condition", "image"):
+            a, b = first[name].astype(float), second[name].astype(float)
+            sys.stdout.write(
+                f"{name} {a.shape}: largest difference {np.abs(a - b).max():.3g}, relative "
+                f"{np.linalg.norm(a - b) / np.linalg.norm(a):.3g}; spread {a.std():.3g}\n"
+            )
+        return
+    sizes = FULL if options.full else SMALL
+    if options.ours:
+        from mio_eval.compat import import_torchvision
+
+        import_torchvision()
+    with tempfile.TemporaryDirectory() as name:
+        folder = write_pipeline(Path(name) / "pipeline", sizes)
+        found = ours(folder, sizes) if options.ours else theirs(folder, sizes, options.reference)
+    np.savez_compressed(options.out, **found)
 
 
 if __name__ == "__main__":
