@@ -79,6 +79,11 @@ class BatchSize:
         self._best = (0, 0.0)
         self._batches, self._work, self._seconds = 0, 0.0, 0.0
 
+    @property
+    def learns(self) -> bool:
+        """Tell whether the work of finished batches is of interest."""
+        return self._growing
+
     def done(self, count: int, work: float, seconds: float) -> None:
         """Learn from a finished batch: its requests, the sum of their costs, its seconds."""
         self.used[count] += 1

@@ -219,8 +219,12 @@ class Turn:
             return failure, large
         finally:
             self._leave()
-        cost = sum(cost_of(request, course._backend.cost) for request in requests)
-        course._size.done(len(requests), cost, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        if course._size.learns:
+            cost = sum(cost_of(request, course._backend.cost) for request in requests)
+        else:
+            cost = 0.0
+        course._size.done(len(requests), cost, seconds)
         return None, False
 
     def _stream(self) -> bool:
