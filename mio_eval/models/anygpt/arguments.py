@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-IMAGES, PAINTER = "seed-tokenizer-2", "stable-diffusion-2-1-unclip"
+from ..token_llm.arguments import IMAGES, LOADING, PAINTER, PAINTING
+
 SPEECH, SPEECH_WEIGHTS = "speechtokenizer", "ckpt.dev"
 SOUNDSTORM = "soundstorm/speechtokenizer_soundstorm_mls.pt"
+PLACES: Mapping[str, str] = {
+    "images": IMAGES,
+    "painter": PAINTER,
+    "speech": SPEECH,
+    "soundstorm": SOUNDSTORM,
+}
 
 ARGUMENTS: Mapping[str, str] = {
     "pretrained": "folder or hub id of the language model (fnlp/AnyGPT-base, fnlp/AnyGPT-chat)",
@@ -17,17 +24,10 @@ ARGUMENTS: Mapping[str, str] = {
     "variant": "base, chat or auto (auto: chat where the name says so)",
     "instruction": "of the Base model, in place of the first of the release's pool",
     "decoding": "task (the task's settings), paper (Table 9) or release (config/*.json)",
-    "dtype": "of the language model: float32, float16, bfloat16 (default: the checkpoint's)",
-    "image_dtype": "of the image tokenizer (default float32; float16 as released)",
-    "painter_dtype": "of unCLIP (default float32; float16 as released)",
-    "device": "cpu, cuda, cuda:1, mps … (default: cuda where there is one)",
+    **LOADING,
     "media_device": "of the media tokenizers, unCLIP and SoundStorm (default: device)",
-    "device_map": "spread the language model over devices, as transformers' device_map",
-    "attn": "attention of the language model: sdpa, eager, flash_attention_2",
     "resize": "bicubic (default, as released) or bilinear",
-    "steps": "denoising steps of unCLIP (default 20)",
-    "guidance": "guidance scale of unCLIP (default 10)",
-    "latent_seed": "seed of the latent every image starts from (default 0; the release has none)",
+    **PAINTING,
     "vc_steps": "rounds in which SoundStorm fills in the first acoustic level (default 3)",
     "vc": "greedy (default, as released) or sampled: how SoundStorm ends a level",
     "models": "folder that holds the parts below (default: pretrained)",

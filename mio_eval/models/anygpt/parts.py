@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..mio.parts import Parts, Placement
+from ...types import Modality
+from ..token_llm.parts import Parts, Placement
 from .arguments import SPEECH_WEIGHTS
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ..speech_tokenizer.codec import SpeechTokenizer
     from .soundstorm import SoundStorm
 
 
@@ -28,22 +28,14 @@ class Storm:
 
 
 class AnyGptParts(Parts):
-    """MIO's parts, with SoundStorm between the codes that are written and the codes that sound."""
+    """The parts, with SoundStorm between the codes that are written and the codes that sound."""
+
+    speech_weights = SPEECH_WEIGHTS
 
     def __init__(self, placement: Placement, storm: Storm) -> None:
         super().__init__(placement)
         self.storm = storm
         self._soundstorm: SoundStorm | None = None
-
-    @property
-    def speech(self) -> SpeechTokenizer:
-        """The speech tokenizer."""
-        if self._speech is None:
-            from ..speech_tokenizer.codec import SpeechTokenizer
-
-            where = self.placement
-            self._speech = SpeechTokenizer.from_folder(where.speech, where.device, SPEECH_WEIGHTS)
-        return self._speech
 
     @property
     def soundstorm(self) -> SoundStorm:
@@ -53,6 +45,17 @@ class AnyGptParts(Parts):
 
             self._soundstorm = SoundStorm.from_file(self.storm.path, self.placement.device)
         return self._soundstorm
+
+    def load(self, inputs: Sequence[Modality], output: Modality) -> None:
+        super().load(inputs, output)
+        if output == "audio":
+            _ = self.soundstorm
+
+    def weights(self, inputs: Sequence[Modality], output: Modality) -> dict[str, float]:
+        need = super().weights(inputs, output)
+        if output == "audio" and self.storm.path.is_file():
+            need["SoundStorm"] = float(self.storm.path.stat().st_size)
+        return need
 
     def say(
         self, codes: Sequence[int], voice: npt.NDArray[np.float32] | None, seed: int

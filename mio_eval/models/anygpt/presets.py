@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...types import Json, Modality
+from ..token_llm.presets import decide
 
 _PAPER_TEXT: dict[str, Json] = {"num_beams": 5, "do_sample": False, "repetition_penalty": 1.0}
 _NUCLEUS: dict[str, Json] = {
@@ -42,8 +43,6 @@ CHAT_RELEASE: Mapping[Modality, Mapping[str, Json]] = {
     **BASE_RELEASE,
     "text": {**_DRAWN, "num_beams": 5, "max_new_tokens": 500},
 }
-CHOICES = ("task", "paper", "release")
-_DECIDED = ("num_beams", "do_sample", "top_p", "top_k", "temperature", "repetition_penalty")
 MAX_NEW_TOKENS: Mapping[Modality, int] = {"text": 256, "image": 64, "audio": 1500}
 
 
@@ -54,10 +53,6 @@ def settings(
 
     `paper` leaves max_new_tokens to the task, `release` states its own.
     """
-    chosen = dict(given)
-    if preset != "task":
-        chosen = {k: v for k, v in chosen.items() if k not in _DECIDED}
-        table = PAPER if preset == "paper" else CHAT_RELEASE if chat else BASE_RELEASE
-        chosen.update(table[want])
-    chosen.setdefault("max_new_tokens", MAX_NEW_TOKENS[want])
-    return chosen
+    tables = {"paper": PAPER, "release": CHAT_RELEASE if chat else BASE_RELEASE}
+    named = None if preset == "task" else tables[preset][want]
+    return decide(given, named, MAX_NEW_TOKENS[want])

@@ -8,68 +8,41 @@ The speech token's sign is two characters: U+1F5E3 and the variation selector U+
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from ..mio.tokens import BadImageError, BadSpeechError, between, only
+from ..token_llm.tokens import BadImageError, BadSpeechError, Medium
 
-IMAGE, IMAGE_START, IMAGE_END = "👀", "<soim>", "<eoim>"
-SPEECH, SPEECH_START, SPEECH_END = "🗣️", "<sosp>", "<eosp>"
-MUSIC, MUSIC_START, MUSIC_END = "🎶", "<somu>", "<eomu>"
-IMAGE_CODES, SPEECH_CODES = 8192, 1024
+SPEECH_CODES = 1024
 MUSIC_CODES, MUSIC_LEVELS = 2048, 4
-
-_IMAGE = re.compile(rf"<{IMAGE}(\d+)>")
-_SPEECH = re.compile(rf"<{SPEECH}(\d+)>")
-_MUSIC = re.compile(rf"<{MUSIC}(\d+)>")
 
 
 class BadMusicError(ValueError):
     """The model's output holds no whole music."""
 
 
-def image_text(codes: Iterable[int]) -> str:
-    """Write an image's codes as tokens."""
-    return IMAGE_START + "".join(f"<{IMAGE}{code}>" for code in codes) + IMAGE_END
-
-
-def speech_text(codes: Iterable[int]) -> str:
-    """Write the first level of speech as tokens."""
-    return SPEECH_START + "".join(f"<{SPEECH}{code}>" for code in codes) + SPEECH_END
+IMAGE = Medium("👀", "<soim>", "<eoim>", BadImageError)
+SPEECH = Medium("🗣️", "<sosp>", "<eosp>", BadSpeechError)
+MUSIC = Medium("🎶", "<somu>", "<eomu>", BadMusicError)
 
 
 def music_text(levels: Sequence[Sequence[int]]) -> str:
     """Write four levels of music as tokens, step after step."""
-    tokens = (
-        f"<{MUSIC}{code + MUSIC_CODES * level}>"
+    return MUSIC.write(
+        code + MUSIC_CODES * level
         for step in zip(*levels, strict=True)
         for level, code in enumerate(step)
     )
-    return MUSIC_START + "".join(tokens) + MUSIC_END
-
-
-def read_image(text: str, count: int, codes: int) -> list[int]:
-    """Return the codes of the first image in `text`, `count` of them below `codes`.
-
-    Raises BadImageError, which says what is wrong and how many tokens there were.
-    """
-    body = between(text, IMAGE_START, IMAGE_END, _IMAGE, BadImageError)
-    found = [int(n) for n in only(body, _IMAGE, BadImageError)]
-    if len(found) != count:
-        raise BadImageError(f"the image has {len(found)} tokens, expected {count}")
-    if high := [n for n in found if n >= codes]:
-        raise BadImageError(f"<{IMAGE}{high[0]}> is not one of the {codes} image tokens")
-    return found
 
 
 def read_speech(text: str) -> list[int]:
     """Return the codes of the first speech in `text`. Raises BadSpeechError with the reason."""
-    body = between(text, SPEECH_START, SPEECH_END, _SPEECH, BadSpeechError)
-    found = [int(n) for n in only(body, _SPEECH, BadSpeechError)]
+    found = SPEECH.read(text)
     if not found:
         raise BadSpeechError("the speech is empty")
     if high := [n for n in found if n >= SPEECH_CODES]:
-        raise BadSpeechError(f"<{SPEECH}{high[0]}> is not one of the {SPEECH_CODES} speech tokens")
+        raise BadSpeechError(
+            f"{SPEECH.token(high[0])} is not one of the {SPEECH_CODES} speech tokens"
+        )
     return found
 
 
@@ -79,8 +52,7 @@ def read_music(text: str) -> list[list[int]]:
     The release takes every number modulo 2048 and drops a last step that is not whole; here each is
     an error. Raises BadMusicError with the reason.
     """
-    body = between(text, MUSIC_START, MUSIC_END, _MUSIC, BadMusicError)
-    found = [int(n) for n in only(body, _MUSIC, BadMusicError)]
+    found = MUSIC.read(text)
     if not found:
         raise BadMusicError("the music is empty")
     if len(found) % MUSIC_LEVELS:
@@ -91,7 +63,7 @@ def read_music(text: str) -> list[list[int]]:
         level = place % MUSIC_LEVELS
         if token // MUSIC_CODES != level:
             raise BadMusicError(
-                f"music token {place} is <{MUSIC}{token}>, of level {token // MUSIC_CODES}; "
+                f"music token {place} is {MUSIC.token(token)}, of level {token // MUSIC_CODES}; "
                 f"expected one of level {level}"
             )
     return [

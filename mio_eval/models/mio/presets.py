@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...types import Json, Modality
+from ..token_llm.presets import decide
 
 TEXT: dict[str, Json] = {"num_beams": 5, "do_sample": False, "repetition_penalty": 1.0}
 SAMPLED: dict[str, Json] = {"num_beams": 1, "do_sample": True, "top_p": 0.7, "temperature": 1.0}
@@ -24,7 +25,6 @@ PRESETS: Mapping[str, Mapping[Modality, Mapping[str, Json]]] = {
         "audio": {**SAMPLED, "repetition_penalty": 1.15},
     },
 }
-_DECIDED = ("num_beams", "do_sample", "top_p", "top_k", "temperature", "repetition_penalty")
 STEPS_A_SECOND = 50
 SPEECH_SECONDS = 15  # the longest speech MIO was trained on (App. A)
 MAX_NEW_TOKENS: Mapping[Modality, int] = {
@@ -42,9 +42,5 @@ def settings(preset: str, want: Modality, given: Mapping[str, Json]) -> dict[str
         want: the output modality.
         given: the task's settings.
     """
-    chosen = dict(given)
-    if preset != "task":
-        chosen = {k: v for k, v in chosen.items() if k not in _DECIDED}
-        chosen.update(PRESETS[preset][want])
-    chosen.setdefault("max_new_tokens", MAX_NEW_TOKENS[want])
-    return chosen
+    named = None if preset == "task" else PRESETS[preset][want]
+    return decide(given, named, MAX_NEW_TOKENS[want])

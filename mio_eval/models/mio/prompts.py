@@ -6,8 +6,6 @@ user's turn comes from the task's prompt style (`mio-instruct`, `mio-base`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...types import Modality
 
 STANDARD = (
@@ -48,11 +46,6 @@ def chat(user: str, system: str, *, indented: bool = False) -> str:
 def base(text: str) -> str:
     """Write a prompt of the Base model: BOS before it where the text has none."""
     return text if text.startswith(BOS) else BOS + text
-
-
-def join(pieces: Sequence[str]) -> str:
-    """Put pieces of text and of media tokens together; nothing comes between them."""
-    return "".join(pieces)
 
 
 def answer(text: str) -> str:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
-from models.anygpt.release import image_codes, speech_codes, write_release
-from models.mio.release import write_language
-from models.mio.test_mio import ask, picture, sound
+from models.anygpt.release import write_release
+from models.token_llm.asking import SEED, ask, loaded, picture, sound
+from models.token_llm.release import speech_codes, write_language
 from PIL import Image as Pillow
 from reference.slow_tokenizer import ADDED, PROMPTS, write_tokenizer
 from reference.speech_tokenizer import wave
@@ -23,13 +22,11 @@ from mio_eval.errors import UsageError
 from mio_eval.models import create_model
 from mio_eval.models.anygpt.backend import AnyGpt
 from mio_eval.models.anygpt.presets import settings
-from mio_eval.models.anygpt.tokens import image_text, speech_text
+from mio_eval.models.anygpt.tokens import IMAGE, SPEECH
 from mio_eval.models.hf.inputs import Prompt
-from mio_eval.models.hf.settings import request_seed
-from mio_eval.types import Audio, Image, Request, Text
+from mio_eval.types import Audio, Request, Text
 
 SLOW = Path(__file__).parents[2] / "golden" / "anygpt" / "slow_tokenizer"
-SEED = request_seed(Request("1", (), "text", {}, 0, "key"))
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +36,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def anygpt(release: Path) -> AnyGpt:
-    backend = create_model("anygpt", {"pretrained": str(release), "steps": "2"})
-    assert isinstance(backend, AnyGpt)
-    backend.load(("text", "image", "audio"), "audio")
-    backend.load((), "image")
-    return backend
-
-
-def test_text_comes_out(anygpt: AnyGpt) -> None:
-    output = ask(anygpt, "text", Text("Hello"))
-    assert isinstance(output, Text)
-    assert output.text.endswith("a small dog on red bed")
-
-
-def test_an_image_comes_out_of_its_codes(anygpt: AnyGpt) -> None:
-    output = ask(anygpt, "image", Text("a dog"))
-    assert isinstance(output, Image)
-    painted = Pillow.open(io.BytesIO(output.read()))
-    parts = anygpt._parts
-    embedding = parts.images.embed(torch.tensor([image_codes()]))[0]
-    theirs = parts.painter.paint(embedding, SEED, steps=2)
-    assert (np.asarray(painted) == np.asarray(theirs)).all()
+    return loaded("anygpt", release)
 
 
 @pytest.mark.parametrize("voiced", [False, True])
@@ -89,7 +66,7 @@ def test_media_become_tokens_in_their_place(anygpt: AnyGpt) -> None:
     pixels = parts.images.pixels(Pillow.open(io.BytesIO(picture().read())), "bicubic")
     codes = parts.images.encode(pixels[None])[0].tolist()
     said = parts.speech.encode(wave(8000))[0].tolist()
-    media = f"See {image_text(codes)} hear {speech_text(said)}"
+    media = f"See {IMAGE.write(codes)} hear {SPEECH.write(said)}"
     assert text == f"[Human]: {media}<eoh>[MMGPT]: "
     ids = language.tokenizer(text)["input_ids"]
     # One token for every token of a medium, not pieces of its name.
@@ -114,33 +91,6 @@ def test_two_voices_fail_the_sample(anygpt: AnyGpt) -> None:
     assert "one voice" in response.failure.message
 
 
-@pytest.mark.parametrize(
-    ("broken", "want", "reason"),
-    [
-        ("short image", "image", "the image has 31 tokens, expected 32"),
-        ("no end", "image", "no <eoim> after <soim>: the output ended after"),
-        ("no end", "audio", "no <sosp> in the output"),
-    ],
-)
-def test_a_malformed_output_fails_its_sample_alone(
-    tmp_path: Path, broken: str, want: str, reason: str
-) -> None:
-    folder = write_release(tmp_path / "m", broken=broken)
-    backend = create_model("anygpt", {"pretrained": str(folder)})
-    backend.load((), want)
-    requests = [
-        Request(str(n), (Text(text),), want, {"max_new_tokens": 100}, 0, str(n))
-        for n, text in enumerate(["one", "another", "a third one"])
-    ]
-    found = list(backend.generate(requests))
-    assert sorted(response.sample_id for response in found) == ["0", "1", "2"]
-    for response in found:
-        assert response.output is None
-        assert response.failure is not None
-        assert response.failure.stage == "generate"
-        assert reason in response.failure.message
-
-
 def test_identity_names_every_choice(release: Path) -> None:
     plain = create_model("anygpt", {"pretrained": str(release)}).identity().to_json()
     assert plain["extra"]["instruction"]["image to text"] == "Describe the scene in this picture."
@@ -156,19 +106,6 @@ def test_identity_names_every_choice(release: Path) -> None:
     ):
         other = create_model("anygpt", {"pretrained": str(release), **change}).identity()
         assert other.to_json() != plain
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({}, "needs pretrained"),
-        ({"pretrained": "x", "resize": "nearest"}, "resize of model anygpt"),
-        ({"pretrained": "x", "colour": "red"}, "argument of model anygpt"),
-    ],
-)
-def test_wrong_arguments_are_refused(arguments: dict[str, str], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        create_model("anygpt", arguments)
 
 
 @pytest.mark.parametrize(
@@ -211,36 +148,8 @@ def test_parts_may_lie_elsewhere_and_must_be_there(release: Path, tmp_path: Path
     create_model("anygpt", arguments).load((), "audio")
 
 
-def test_a_tokenizer_without_media_tokens_is_refused(tmp_path: Path) -> None:
-    folder = write_release(tmp_path / "m")
-    inner = json.loads((folder / "tokenizer.json").read_text())
-    inner["added_tokens"] = [t for t in inner["added_tokens"] if t["content"] != "<sosp>"]
-    (folder / "tokenizer.json").write_text(json.dumps(inner))
-    with pytest.raises(UsageError, match="the tokenizer has no <sosp>"):
-        create_model("anygpt", {"pretrained": str(folder)}).load((), "text")
-
-
-def test_what_does_not_fit_is_not_loaded(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mio_eval.models.mio import memory
-
-    monkeypatch.setattr(memory, "free_memory", lambda device: 1e5)
-    backend = create_model("anygpt", {"pretrained": str(release), "device": "cpu"})
-    with pytest.raises(UsageError, match=r"model anygpt needs .* SoundStorm"):
-        backend.load((), "audio")
-
-
-def test_decoding_presets_replace_the_tasks_settings() -> None:
+def test_the_releases_settings_are_its_own() -> None:
     task = {"num_beams": 5, "max_new_tokens": 16, "temperature": 0.3}
-    assert settings("task", "text", task) == task
-    assert settings("paper", "image", task) == {
-        "max_new_tokens": 16,
-        "num_beams": 1,
-        "do_sample": True,
-        "top_p": 0.7,
-        "temperature": 1.0,
-        "repetition_penalty": 1.0,
-    }
-    assert settings("paper", "text", {})["num_beams"] == 5
     assert settings("release", "audio", task)["repetition_penalty"] == 1.05
     assert settings("release", "audio", task)["max_new_tokens"] == 1500
     assert settings("release", "text", task)["num_beams"] == 1

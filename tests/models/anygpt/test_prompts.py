@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from models.token_llm.prompting import Tokenizers, parts_of
 from reference.anygpt_prompts import CAPTIONS, CODES, MUSIC, QUESTION
 
 from mio_eval.models.anygpt.language import AnyGptLanguage, Heard
 from mio_eval.models.anygpt.prompts import answer
-from mio_eval.models.anygpt.tokens import image_text, music_text, speech_text
+from mio_eval.models.anygpt.tokens import IMAGE as IMAGES
+from mio_eval.models.anygpt.tokens import SPEECH as SOUNDS
+from mio_eval.models.anygpt.tokens import music_text
 from mio_eval.models.hf.family import Checkpoint, LoadOptions
 from mio_eval.models.hf.inputs import Piece
 from mio_eval.tasks import get_task, render
-from mio_eval.types import Audio, Image, Request, Sample, Text
+from mio_eval.types import Request, Sample
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden/anygpt/prompts.json").read_text("utf-8"))
-IMAGE, SPEECH = image_text(range(32)), speech_text([7, 9])
-
-
-class Tokenizers:
-    """Stands for the media tokenizers: every image and every sound has the same codes."""
-
-    def image_codes(self, images: list[Any]) -> list[list[int]]:
-        return [list(range(32)) for _ in images]
-
-    def speech_codes(self, wave: Any) -> list[list[int]]:
-        return [[7, 9], [1, 1], [2, 2]]
+IMAGE, SPEECH = IMAGES.write(range(32)), SOUNDS.write([7, 9])
 
 
 def prompt_of(
@@ -36,13 +28,8 @@ def prompt_of(
 ) -> str:
     """Render a task's prompt as the backend would send it."""
     task = get_task(name)
-    media = {"IMAGE": Image, "SPEECH": Audio}
-    parts = {
-        key: media[value](load=lambda: b"", name="x") if value in media else Text(value)
-        for key, value in inputs.items()
-    }
     template = task.prompt(style or task.style_for([f"anygpt-{variant}"]))
-    rendered = render(template, Sample("1", parts), "\n")
+    rendered = render(template, Sample("1", parts_of(inputs)), "\n")
     pieces = [Piece(part.modality, getattr(part, "text", None)) for part in rendered]
     if task.file.output == "audio":
         pieces = [piece for piece in pieces if piece.kind != "audio"]
@@ -126,8 +113,8 @@ def test_the_chat_words_are_the_releases_task_prompts(
 
 
 def test_tokens_are_written_as_the_release_writes_them() -> None:
-    assert image_text([*CODES, 8191]) == GOLDEN["tokens"]["image"]
-    assert speech_text(CODES) == GOLDEN["tokens"]["speech"]
+    assert IMAGES.write([*CODES, 8191]) == GOLDEN["tokens"]["image"]
+    assert SOUNDS.write(CODES) == GOLDEN["tokens"]["speech"]
     assert music_text(MUSIC) == GOLDEN["tokens"]["music"]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from models.anygpt.release import write_storm
 from reference.soundstorm import (
     CASES,
     CODES,
@@ -17,20 +17,12 @@ from reference.soundstorm import (
     SMALL,
     STEPS,
     codes_of,
-    storm_weights,
 )
 
 from mio_eval.errors import UsageError
 from mio_eval.models.anygpt.soundstorm import SoundStorm
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "anygpt" / "soundstorm"
-
-
-def write_storm(path: Path) -> Path:
-    """Write a checkpoint with the released names."""
-    shapes = json.loads(GOLDEN.with_suffix(".json").read_text())["shapes"]
-    torch.save(storm_weights(shapes), path)
-    return path
+GOLDEN = Path(__file__).parents[2] / "golden" / "anygpt" / "soundstorm.npz"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +33,7 @@ def storm(tmp_path_factory: pytest.TempPathFactory) -> SoundStorm:
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, np.ndarray]:
-    return dict(np.load(GOLDEN.with_suffix(".npz")))
+    return dict(np.load(GOLDEN))
 
 
 def voice() -> torch.Tensor:

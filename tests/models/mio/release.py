@@ -1,41 +1,24 @@
 """A complete MIO checkpoint folder at small sizes: the released file names, keys and tokens.
 
-The language model has one layer that does nothing, so that what follows a token depends on that
-token alone: its output weights are set to write, after any prompt, one whole image, then one whole
-speech, then words, then the end. So every task gets an output of the kind it asked for.
+After any prompt its language model writes one whole image, then one whole speech, then words, then
+the end. So every task gets an output of the kind it asked for.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-import torch
-from reference.seed_tokenizer import CODEBOOK, place_codebook
-from reference.unclip import write_pipeline
-from reference.weights import make_weights
+from models.token_llm import release
+from models.token_llm.release import IMAGE_CODES, image_codes, words
 
 from mio_eval.compat import import_torchvision
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "mio"
 SPECIALS = ("[SPCH]", "</spch>", "[IMG]", "<spch>", "</image>", "<image>")
-IMAGE_CODES = 512  # as in the golden image tokenizer
-SPEECH_STEPS = 12
-WORDS = ["a", "small", "dog", "on", "a", "red", "bed"]
-WIDTH = 64
-
-
-def image_codes() -> list[int]:
-    """Codes of the image that the model writes."""
-    return [(37 * n + 11) % IMAGE_CODES for n in range(32)]
 
 
 def speech_codes() -> list[list[int]]:
     """Codes of the speech that the model writes, four levels."""
-    return [[(29 * n + 101 * level + 7) % 1024 for n in range(SPEECH_STEPS)] for level in range(4)]
+    return [release.speech_codes(level) for level in range(4)]
 
 
 def written() -> list[str]:
@@ -44,8 +27,7 @@ def written() -> list[str]:
     speech = [
         f"<spch{code + 1024 * n}>" for n, level in enumerate(speech_codes()) for code in level
     ]
-    words = [f"▁{word}" for word in dict.fromkeys(WORDS)]
-    return ["<image>", *image, "</image>", "<spch>", *speech, "</spch>", *words, "<|im_end|>"]
+    return ["<image>", *image, "</image>", "<spch>", *speech, "</spch>", *words(), "<|im_end|>"]
 
 
 def write_release(folder: Path, *, broken: str = "") -> Path:
@@ -54,135 +36,8 @@ def write_release(folder: Path, *, broken: str = "") -> Path:
     folder.mkdir(parents=True)
     base = ("<unk>", "<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>")
     media = [f"<img{n}>" for n in range(IMAGE_CODES)] + [f"<spch{n}>" for n in range(4096)]
-    tokens = write_tokenizer(folder, base, (*SPECIALS, *media))
-    write_language(folder, tokens, broken_chain(written(), broken, "</spch>"))
-    write_image_parts(folder / "seed-tokenizer-2", folder / "stable-diffusion-2-1-unclip")
-    write_codec(folder / "SpeechTokenizer", "speech_tokenizer", "SpeechTokenizer.pt")
+    tokens = release.write_tokenizer(folder, base, (*SPECIALS, *media))
+    release.write_language(folder, tokens, release.broken_chain(written(), broken, "</spch>"))
+    release.write_image_parts(folder)
+    release.write_codec(folder / "SpeechTokenizer", "speech_tokenizer")
     return folder
-
-
-def broken_chain(chain: list[str], broken: str, speech_end: str) -> list[str]:
-    """Make what the model writes malformed."""
-    if broken == "short image":
-        del chain[10]
-    elif broken == "short speech":
-        del chain[chain.index(speech_end) - 1]
-    elif broken == "no end":
-        chain = chain[:20] * 200
-    return chain
-
-
-def write_image_parts(seed: Path, painter: Path) -> None:
-    """Write the image tokenizer and unCLIP, as in the golden values."""
-    seed.mkdir()
-    shapes = json.loads((GOLDEN / "seed_tokenizer.json").read_text())["shapes"]
-    shapes["distill_image_proj.weight"] = [32, 1024]
-    shapes["distill_image_proj.bias"] = [32]
-    state = make_weights(shapes)
-    place = torch.from_numpy(np.load(GOLDEN / "seed_tokenizer.npz")["place"])
-    state[CODEBOOK] = place_codebook(shapes[CODEBOOK], place)
-    prefix = "visual_encoder."
-    vision = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-    torch.save(vision, seed / "eva_vit_g.pth")
-    rest = {n: t for n, t in state.items() if not n.startswith(prefix)}
-    torch.save(rest, seed / "seed_quantizer.pt")
-    write_pipeline(painter)
-
-
-def write_codec(folder: Path, golden: str, weights: str) -> None:
-    """Write a speech tokenizer, as in the golden values."""
-    folder.mkdir()
-    facts = json.loads((GOLDEN / f"{golden}.json").read_text())
-    (folder / "config.json").write_text(json.dumps(facts["config"]))
-    torch.save(make_weights(facts["shapes"]), folder / weights)
-
-
-def write_tokenizer(folder: Path, base: Sequence[str], added: Sequence[str]) -> dict[str, int]:
-    """Write a Llama tokenizer; returns token → id.
-
-    Args:
-        folder: where.
-        base: special tokens: unknown, begin and end of text, and others.
-        added: tokens added behind the vocabulary.
-    """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
-
-    letters = [chr(code) for code in range(33, 127)]
-    words = [f"▁{word}" for word in dict.fromkeys(WORDS)]
-    vocabulary = [*base, *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *letters, *words]
-    merges: list[tuple[str, str]] = []
-    for word in words:
-        so_far = "▁"
-        for letter in word[1:]:
-            merges.append((so_far, letter))
-            so_far += letter
-            if so_far not in vocabulary:
-                vocabulary.append(so_far)
-    inner = Tokenizer(
-        models.BPE(
-            vocab={token: n for n, token in enumerate(vocabulary)},
-            merges=list(dict.fromkeys(merges)),
-            unk_token="<unk>",  # noqa: S106
-            byte_fallback=True,
-            fuse_unk=True,
-        )
-    )
-    inner.normalizer = normalizers.Replace(" ", "▁")
-    inner.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
-    inner.add_special_tokens([AddedToken(token, normalized=False) for token in base])
-    inner.add_tokens([AddedToken(token, normalized=False) for token in added])
-    inner.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps(
-            {
-                "tokenizer_class": "PreTrainedTokenizerFast",
-                "bos_token": base[1],
-                "eos_token": base[2],
-                "unk_token": "<unk>",
-                "pad_token": "<unk>",
-                "model_max_length": 4096,
-                "clean_up_tokenization_spaces": False,
-            }
-        )
-    )
-    return inner.get_vocab()
-
-
-def write_language(folder: Path, tokens: dict[str, int], chain: Sequence[str]) -> None:
-    """Write a Llama that follows one chain of tokens."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    size = max(tokens.values()) + 1
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=WIDTH,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=4096,
-        tie_word_embeddings=False,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    model = LlamaForCausalLM(config).eval()
-    prompt = torch.randn(WIDTH)
-    with torch.no_grad():
-        layer = model.model.layers[0]
-        layer.self_attn.o_proj.weight.zero_()
-        layer.mlp.down_proj.weight.zero_()
-        embeddings = model.model.embed_tokens.weight
-        embeddings.copy_(prompt.expand(size, -1))  # every token of a prompt means "begin"
-        for token in dict.fromkeys(chain):
-            embeddings[tokens[token]] = torch.randn(WIDTH)
-        head = model.lm_head.weight
-        head.zero_()
-        unit = torch.nn.functional.normalize
-        head[tokens[chain[0]]] = 8 * unit(prompt, dim=0)
-        for before, after in pairwise(chain):
-            head[tokens[after]] += 8 * unit(embeddings[tokens[before]], dim=0)
-    model.save_pretrained(folder)

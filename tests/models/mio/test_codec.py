@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from models.token_llm.release import write_codec
 from reference.speech_tokenizer import wave
-from reference.weights import make_weights
 
 from mio_eval.errors import UsageError
 from mio_eval.models.speech_tokenizer.codec import SpeechTokenizer
@@ -17,18 +16,9 @@ from mio_eval.models.speech_tokenizer.codec import SpeechTokenizer
 GOLDEN = Path(__file__).parents[2] / "golden" / "mio"
 
 
-def write_release(folder: Path, golden: Path) -> Path:
-    """Write a SpeechTokenizer folder as released: config.json and SpeechTokenizer.pt."""
-    facts = json.loads(golden.with_suffix(".json").read_text())
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(facts["config"]))
-    torch.save(make_weights(facts["shapes"]), folder / "SpeechTokenizer.pt")
-    return folder
-
-
 @pytest.mark.parametrize("name", ["speech_tokenizer", "speech_tokenizer_snake"])
 def test_codes_and_waves_equal_the_reference(tmp_path: Path, name: str) -> None:
-    codec = SpeechTokenizer.from_folder(write_release(tmp_path / "codec", GOLDEN / name))
+    codec = SpeechTokenizer.from_folder(write_codec(tmp_path / "codec", name))
     golden = np.load(GOLDEN / f"{name}.npz")
     for samples in (1, 319, 4000, 16001):
         codes = codec.encode(wave(samples))
@@ -41,12 +31,12 @@ def test_codes_and_waves_equal_the_reference(tmp_path: Path, name: str) -> None:
 
 
 def test_fewer_levels_are_the_first_ones(tmp_path: Path) -> None:
-    codec = SpeechTokenizer.from_folder(write_release(tmp_path / "c", GOLDEN / "speech_tokenizer"))
+    codec = SpeechTokenizer.from_folder(write_codec(tmp_path / "c", "speech_tokenizer"))
     assert torch.equal(codec.encode(wave(4000), levels=4), codec.encode(wave(4000))[:4])
 
 
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
-    folder = write_release(tmp_path / "codec", GOLDEN / "speech_tokenizer")
+    folder = write_codec(tmp_path / "codec", "speech_tokenizer")
     with pytest.raises(UsageError, match="does not exist"):
         SpeechTokenizer.from_folder(tmp_path / "nothing")
     (folder / "SpeechTokenizer.pt").write_bytes(b"no checkpoint")
@@ -58,6 +48,6 @@ def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
 
 
 def test_codes_of_a_wrong_shape_are_refused(tmp_path: Path) -> None:
-    codec = SpeechTokenizer.from_folder(write_release(tmp_path / "c", GOLDEN / "speech_tokenizer"))
+    codec = SpeechTokenizer.from_folder(write_codec(tmp_path / "c", "speech_tokenizer"))
     with pytest.raises(ValueError, match="expected"):
         codec.decode(torch.zeros(9, 4, dtype=torch.long))

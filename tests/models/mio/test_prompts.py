@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from models.token_llm.prompting import Tokenizers, parts_of
 
 from mio_eval.models.hf.family import Checkpoint, LoadOptions
 from mio_eval.models.hf.inputs import Piece
 from mio_eval.models.mio.language import Decoded, MioLanguage, Wording
 from mio_eval.models.mio.prompts import answer, chat
-from mio_eval.tasks import get_task, render
-from mio_eval.types import Audio, Image, Request, Sample, Text, Video
+from mio_eval.tasks import get_task, get_tasks, render
+from mio_eval.types import Request, Sample, Text, Video
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden/mio/prompts.json").read_text("utf-8"))
 IMAGE = "<image>" + "".join(f"<img{n}>" for n in range(32)) + "</image>"
 SPEECH = "<spch><spch7><spch9></spch>"
-MEDIA = {"IMAGE": Image, "SPEECH": Audio, "FRAMES": Video}
-
-
-class Tokenizers:
-    """Stands for the media tokenizers: every image and every sound has the same codes."""
-
-    def image_codes(self, images: list[Any]) -> list[list[int]]:
-        return [list(range(32)) for _ in images]
-
-    def speech_codes(self, wave: Any) -> list[list[int]]:
-        return [[7, 9], [1, 1], [2, 2]]
 
 
 def prompt_of(task_name: str, inputs: dict[str, str], wording: Wording) -> str:
     """Render a task's prompt as the backend would send it."""
     task = get_task(task_name)
-    parts = {
-        name: MEDIA[value](load=lambda: b"", name="x") if value in MEDIA else Text(value)
-        for name, value in inputs.items()
-    }
+    parts = parts_of(inputs)
     if "question" in inputs:
         parts["question_capitalized"] = Text(inputs["question"].capitalize())
     style = "mio-instruct" if wording.instruct else "mio-base"
@@ -76,6 +62,17 @@ def test_the_base_prompt_is_the_papers(name: str) -> None:
     entry = GOLDEN["tasks"][name]
     expected = filled(entry["base"])
     assert prompt_of(name, entry["inputs"], Wording(instruct=False)) == expected
+
+
+def test_no_task_of_the_paper_is_left_out() -> None:
+    named = GOLDEN["tasks"].keys() | GOLDEN["elsewhere"].keys()
+    assert named == {task.name for task in get_tasks(["mio"])}
+    assert all(
+        entry["cites"].keys() == entry.keys() & {"instruct", "base"}
+        for entry in GOLDEN["tasks"].values()
+    )
+    mmlu = get_task("mmlu").prompt("plain")
+    assert mmlu.startswith("The following are multiple choice questions (with answers) about {su")
 
 
 def test_limes_indentation_is_an_option() -> None:

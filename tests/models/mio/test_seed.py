@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from models.token_llm.release import write_seed
 from PIL import Image
-from reference.seed_tokenizer import CODEBOOK, SMALL, pixels, place_codebook
-from reference.weights import make_weights
+from reference.seed_tokenizer import SMALL, pixels
 
 from mio_eval.errors import UsageError
 from mio_eval.models.seed2.tokenizer import MEAN, STD, SeedTokenizer
@@ -18,27 +17,10 @@ from mio_eval.models.seed2.tokenizer import MEAN, STD, SeedTokenizer
 GOLDEN = Path(__file__).parents[2] / "golden" / "mio"
 
 
-def write_release(folder: Path, *, separate: bool) -> Path:
-    """Write a seed-tokenizer-2 folder as released, with the image encoder apart or inside."""
-    shapes = json.loads((GOLDEN / "seed_tokenizer.json").read_text())["shapes"]
-    state = make_weights(shapes)
-    place = torch.from_numpy(np.load(GOLDEN / "seed_tokenizer.npz")["place"])
-    state[CODEBOOK] = place_codebook(shapes[CODEBOOK], place)
-    folder.mkdir()
-    if separate:
-        prefix = "visual_encoder."
-        vision = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-        # The released file also has a head that nothing uses.
-        torch.save({**vision, "head.weight": torch.zeros(2, 2)}, folder / "eva_vit_g.pth")
-        state = {n: t for n, t in state.items() if not n.startswith(prefix)}
-    torch.save(state, folder / "seed_quantizer.pt")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> SeedTokenizer:
     return SeedTokenizer.from_folder(
-        write_release(tmp_path_factory.mktemp("seed") / "release", separate=True)
+        write_seed(tmp_path_factory.mktemp("seed") / "release", separate=True)
     )
 
 
@@ -63,7 +45,7 @@ def test_codes_and_embeddings_equal_the_reference(
 def test_the_image_encoder_may_lie_in_the_same_file(
     tmp_path: Path, golden: dict[str, np.ndarray]
 ) -> None:
-    one = SeedTokenizer.from_folder(write_release(tmp_path / "release", separate=False))
+    one = SeedTokenizer.from_folder(write_seed(tmp_path / "release", separate=False))
     assert one.encode(pixels(SMALL["image"])).tolist() == golden["codes"].tolist()
 
 
@@ -96,7 +78,7 @@ def test_pixels_equal_torchvision(tokenizer: SeedTokenizer, resize: str) -> None
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         SeedTokenizer.from_folder(tmp_path)
-    folder = write_release(tmp_path / "release", separate=False)
+    folder = write_seed(tmp_path / "release", separate=False)
     state = torch.load(folder / "seed_quantizer.pt", weights_only=True)
     del state["encode_task_layer.2.weight"]
     torch.save(state, folder / "seed_quantizer.pt")

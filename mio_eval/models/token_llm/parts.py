@@ -1,13 +1,15 @@
-"""The media tokenizers of a released checkpoint, each loaded when a task first needs it."""
+"""The parts around the language model of a release, each loaded when a task first needs it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import UsageError
+from ...types import Json, Modality
+from .memory import BYTES, weight_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +45,24 @@ class Placement:
     steps: int = 20
     guidance: float = 10.0
 
+    def identity(self) -> dict[str, Json]:
+        """Return what of the images may change an answer."""
+        return {
+            "image_dtype": self.image_dtype,
+            "painter": {
+                "dtype": self.painter_dtype,
+                "steps": self.steps,
+                "guidance": self.guidance,
+                "latent_seed": self.latent_seed,
+            },
+        }
+
 
 class Parts:
     """Image tokenizer, painter and speech tokenizer."""
+
+    speech_weights: ClassVar[str] = "SpeechTokenizer.pt"
+    """The file of the speech tokenizer's weights in its folder."""
 
     def __init__(self, placement: Placement) -> None:
         self.placement = placement
@@ -89,8 +106,34 @@ class Parts:
         if self._speech is None:
             from ..speech_tokenizer.codec import SpeechTokenizer
 
-            self._speech = SpeechTokenizer.from_folder(self.placement.speech, self.placement.device)
+            where = self.placement
+            self._speech = SpeechTokenizer.from_folder(
+                where.speech, where.device, self.speech_weights
+            )
         return self._speech
+
+    def load(self, inputs: Sequence[Modality], output: Modality) -> None:
+        """Load what a task with these modalities needs. Raises UsageError."""
+        if _with_images(inputs, output):
+            _ = self.images
+        if output == "image":
+            _ = self.painter
+        if _with_speech(inputs, output):
+            _ = self.speech
+
+    def weights(self, inputs: Sequence[Modality], output: Modality) -> dict[str, float]:
+        """Return the bytes of each part that `load` loads; its files are taken to be float32."""
+        where = self.placement
+        need: dict[str, float] = {}
+        if _with_images(inputs, output):
+            size = weight_bytes(where.images, deep=True)
+            need["image tokenizer"] = size / 4 * BYTES[where.image_dtype]
+        if output == "image":
+            size = weight_bytes(where.painter, deep=True)
+            need["unCLIP"] = size / 4 * BYTES[where.painter_dtype]
+        if _with_speech(inputs, output):
+            need["speech tokenizer"] = float(weight_bytes(where.speech, deep=True))
+        return need
 
     def image_codes(self, images: Sequence[PIL.Image.Image]) -> list[list[int]]:
         """Return the codes of RGB images, one by one as the release does."""
@@ -122,6 +165,14 @@ class Parts:
     def close(self) -> None:
         """Free what was loaded."""
         self._images = self._painter = self._speech = None
+
+
+def _with_images(inputs: Sequence[Modality], output: Modality) -> bool:
+    return bool({"image", "video"} & set(inputs)) or output == "image"
+
+
+def _with_speech(inputs: Sequence[Modality], output: Modality) -> bool:
+    return "audio" in inputs or output == "audio"
 
 
 def _dtype(name: str) -> Any:
