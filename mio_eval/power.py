@@ -16,6 +16,7 @@ from .load import MetricRows, metric_of
 from .stats import (
     ALPHA,
     POWER,
+    is_spread,
     mean_standard_error,
     minimal_detectable_effect,
     pseudo_values,
@@ -96,7 +97,12 @@ def power_analysis(
     error = mean_standard_error(pseudo)
     n = len(rows.ids)
 
-    def need(standard_error: float, count: int) -> Need:
+    def need(standard_error: float, count: int, what: str) -> Need:
+        if not is_spread(standard_error, value):
+            raise UsageError(
+                f"{first.name}: {task} {metric}: {what} are all alike in {count} samples: there is "
+                "no spread to plan with; take more samples, or a run that is not perfect"
+            )
         samples = None
         if asked is not None:
             samples = samples_needed(asked, standard_error, count, alpha, power)
@@ -107,7 +113,7 @@ def power_analysis(
     other = None if paired_with is None else open_result(paired_with)
     if other is not None:
         gap, correlation, shared = _paired(first, other, task, metric)
-        paired = need(gap, shared)
+        paired = need(gap, shared, "the differences")
     return PowerResult(
         run=first.name,
         task=task,
@@ -120,7 +126,7 @@ def power_analysis(
         difference=asked,
         alpha=alpha,
         power=power,
-        unpaired=need(error * 2.0**0.5, n),
+        unpaired=need(error * 2.0**0.5, n, "the scores"),
         paired=paired,
         paired_with=other.name if other is not None else None,
         correlation=correlation,

@@ -52,6 +52,15 @@ def test_pairing_needs_fewer(runs):  # noqa: F811
     assert found.paired.samples != found.unpaired.samples
 
 
+def test_no_spread_is_no_plan(runs):  # noqa: F811
+    """All right on a dozen samples does not show that two samples would do."""
+    perfect, half = runs(name="a"), runs(change=HALF, name="b")
+    with pytest.raises(UsageError, match="the scores are all alike in 12 samples"):
+        power_analysis(perfect, "librispeech", "wer", 1.0)
+    with pytest.raises(UsageError, match="the differences are all alike in 12 samples"):
+        power_analysis(half, "librispeech", "wer", 1.0, paired_with=half)
+
+
 def test_refusals(runs):  # noqa: F811
     run = runs(change=HALF, name="a")
     other = runs(change=HALF, name="b", metric_settings=("wer.norm=none",))

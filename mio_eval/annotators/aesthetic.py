@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compat import import_torchvision
-from ..errors import UsageError, first_line
-from .checkpoints import digest, exact_inference, model_files, slug
-from .clip_models import best_device, pretrained
+from ..errors import UsageError
+from .checkpoints import digest, exact_inference, model_files, read_weights, slug
+from .clip_models import INSTALL, best_device, pretrained
 from .clip_preprocess import Preprocess
+from .loading import FETCH_AGAIN, Use, loading
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -32,7 +33,7 @@ HEAD_URL = (
 )
 _WIDTHS = (1024, 128, 64, 16, 1)
 _INDICES = (0, 2, 4, 6, 8)  # of the linear layers; dropouts lie between them
-_ALTERNATIVE = "fetch both once on a machine with a network, and name local files: encoder, head"
+USE = Use("the judge aesthetic (it rates images)", "local files: encoder, head", INSTALL)
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,18 +93,8 @@ class AestheticPredictor:
     def load(self) -> tuple[Any, Preprocess, list[tuple[Any, Any]]]:
         """Load the models, once. Raises UsageError when a package or a file cannot be had."""
         if self._loaded is None:
-            try:
+            with loading(USE, f"{self._encoder} and its head"):
                 self._loaded = self._load()
-            except UsageError:
-                raise
-            except ImportError as error:
-                hint = "pip install 'mio-eval[clip]'"
-                raise UsageError(f"aesthetic: a package is missing ({error}): {hint}") from error
-            # Hubs, downloads and checkpoints fail with almost any type of error.
-            except Exception as error:
-                message = f"aesthetic: cannot load {self._encoder} and its head"
-                said = first_line(error)[:200]
-                raise UsageError(f"{message} ({said}); {_ALTERNATIVE}") from error
         return self._loaded
 
     def _load(self) -> tuple[Any, Preprocess, list[tuple[Any, Any]]]:
@@ -140,21 +131,16 @@ def read_head(path: Path, width: int, device: str = "cpu") -> list[tuple[Any, An
     Raises:
         UsageError: the file does not hold that head. Pickled code in it is never run.
     """
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    # A file of anything else fails with almost any type of error.
-    except Exception as error:
-        raise UsageError(f"aesthetic: cannot read the head {path}: {first_line(error)}") from error
+    with loading(USE, f"the head {path}", FETCH_AGAIN):
+        state = read_weights(path)
     layers = []
     for index, out in zip(_INDICES, _WIDTHS, strict=True):
-        pair = [state.get(f"scoring_head.{index}.{part}") for part in ("weight", "bias")]
+        pair: list[Any] = [state.get(f"scoring_head.{index}.{part}") for part in ("weight", "bias")]
         shapes = [None if tensor is None else tuple(tensor.shape) for tensor in pair]
         if shapes != [(out, width), (out,)]:
             raise UsageError(
-                f"aesthetic: {path} is no head for embeddings of {width}: layer {index} has shapes "
-                f"{shapes}, expected {[(out, width), (out,)]}"
+                f"{USE.role}: {path} is no head for embeddings of {width}: layer {index} has "
+                f"shapes {shapes}, expected {[(out, width), (out,)]}"
             )
         layers.append((pair[0].float().to(device), pair[1].float().to(device)))
         width = out

@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..compat import import_torchvision
-from ..errors import MioEvalError, UsageError, unknown
+from ..errors import UsageError, unknown
 from .checkpoints import (
-    CONNECT,
     DTYPES,
-    INSTALL,
     Checkpoint,
-    Use,
-    cannot_load,
     check_device,
     digest,
     exact_inference,
@@ -29,6 +25,7 @@ from .checkpoints import (
     model_files,
     slug,
 )
+from .loading import Use, loading
 from .waves import RATE, Wave, check_length, check_wave, shortest
 
 SPECS = "starter, hf/OWNER/NAME[@REVISION], hf/FOLDER or faster-whisper/NAME[@REVISION]"
@@ -286,19 +283,12 @@ def load_asr(
     if kind not in {"hf", "faster-whisper"} or not rest:
         raise UsageError(f"unknown speech recogniser {spec!r}; expected {SPECS}")
     marks = [f"lang-{language}"] * (language != "en") + [dtype] * (dtype != "float32")
-    try:
+    with loading(USE, spec):
         if kind == "faster-whisper":
             return _load_faster_whisper(rest, device, language, dtype, marks)
         check_device(device)
         size = batch or (1 if device == "cpu" else ACCELERATOR_BATCH)
         return _load_transformers(find_checkpoint(rest, USE), device, language, dtype, marks, size)
-    except MioEvalError:
-        raise
-    except ImportError as error:
-        raise UsageError(f"the judge asr={spec} needs a package ({error}): {INSTALL}") from error
-    # Hubs, checkpoints and configurations fail with almost any type of error.
-    except Exception as error:
-        raise cannot_load(USE, spec, error, CONNECT) from error
 
 
 def _load_transformers(

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import UsageError, first_line
+from .loading import Use, cannot_load, is_about_the_model
 
-INSTALL = "pip install 'mio-eval[starter]'"
 DTYPES = ("float32", "float16", "bfloat16")
 HUB_TIMEOUT = 10.0  # seconds until the hub must answer
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -28,14 +28,6 @@ UNTRAINED = (
 )
 """Ends of the names of weights that a checkpoint may lack."""
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Use:
-    """Who needs a model, for messages: the role, and what to do when it cannot be had."""
-
-    role: str
-    alternative: str
 
 
 @dataclass(frozen=True)
@@ -87,29 +79,43 @@ def _commit(hub_id: str, revision: str, use: Use) -> tuple[str, bool]:
         raise cannot_load(
             use, hub_id, error, "check the name and the revision, log in with `hf auth login`"
         ) from error
-    # No network, offline mode, a proxy's error: the type depends on the HTTP library.
     except Exception as error:
+        if not is_about_the_model(error):  # no network, offline mode, a proxy's error
+            raise
         cached = try_to_load_from_cache(hub_id, "config.json", revision=revision or "main")
         if isinstance(cached, str):
             return Path(cached).parent.name, True
-        raise cannot_load(use, hub_id, error, CONNECT) from error
-
-
-CONNECT = "connect once, or set HF_HOME to a folder that holds it, or name a local folder"
-
-
-def cannot_load(use: Use, name: str, error: Exception, remedy: str) -> UsageError:
-    """Build the error for a judge model that cannot be had."""
-    reason = first_line(error)[:200]
-    return UsageError(
-        f"cannot load {name} as {use.role} ({reason}); {remedy}, or use {use.alternative}"
-    )
+        raise cannot_load(use, hub_id, error) from error
 
 
 def load_weights(auto_class: Any, checkpoint: Checkpoint, device: str, dtype: str) -> Any:
     """Load a model of transformers, ready for inference. Raises UsageError as `load_complete`."""
     model = load_complete(auto_class, checkpoint.source, dtype=dtype, **checkpoint.arguments)
     return model.eval().to(device)
+
+
+def read_weights(path: Path, entry: str = "") -> dict[str, Any]:
+    """Read named tensors that torch saved, on the CPU, without running what the file may hold.
+
+    What a damaged file raises has almost any type: call it within `loading`.
+
+    Args:
+        path: of the file.
+        entry: the name under which the file holds them; by default they are all it holds.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    import torch
+
+    state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    if entry and isinstance(state, Mapping):
+        state = state.get(entry)
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
+    ):
+        raise ValueError("it does not hold named tensors" + (f" under {entry!r}" if entry else ""))
+    return dict(state)
 
 
 def load_complete(auto_class: Any, source: str, **arguments: Any) -> Any:

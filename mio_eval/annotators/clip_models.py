@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compat import import_torchvision
-from ..errors import UsageError, first_line, unknown
+from ..errors import UsageError, unknown
 from .checkpoints import digest, exact_inference, load_complete, model_files, slug
 from .clip_preprocess import Preprocess
+from .loading import Use, loading
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 Embeddings = npt.NDArray[np.float32]
 Tensor = Any  # torch is imported when an encoder loads
 
-ALTERNATIVE = (
-    "fetch it once on a machine with a network, or name local files: hf/FOLDER or "
-    "open_clip/MODEL/CHECKPOINT"
+INSTALL = "pip install 'mio-eval[clip]'"
+USE = Use(
+    "the judge clip (it compares images and texts)",
+    "local files: --judge clip=hf/FOLDER or clip=open_clip/MODEL/CHECKPOINT",
+    INSTALL,
 )
 _SPEC = "expected open_clip/MODEL/PRETRAINED, hf/ID or hf/ID@REVISION"
-_INSTALL = "pip install 'mio-eval[clip]'"
 _FAMILIES = ("clip", "siglip")  # transformers' model types
 
 
@@ -173,20 +175,12 @@ class TransformersEncoder(ClipEncoder):
         return _pooled(self._model.get_text_features(**given))
 
 
-def load_encoder(
-    spec: str,
-    metric: str = "clip",
-    alternative: str = ALTERNATIVE,
-    device: str | None = None,
-    batch: int = 32,
-) -> ClipEncoder:
+def load_encoder(spec: str, device: str | None = None, batch: int = 32) -> ClipEncoder:
     """Load an encoder by its name.
 
     Args:
         spec: `open_clip/MODEL/PRETRAINED` with a pretrained tag of open_clip or a checkpoint file,
             or `hf/ID`, `hf/ID@REVISION`, `hf/FOLDER` for transformers.
-        metric: who asks, for messages.
-        alternative: what to do when the model cannot be had, for messages.
         device: torch's name; by default `cuda` where there is one, else `cpu`.
         batch: images or texts in one forward pass.
 
@@ -196,19 +190,11 @@ def load_encoder(
     kind, _, rest = spec.partition("/")
     loaders = {"open_clip": _load_open_clip, "hf": _load_transformers}
     if kind not in loaders or not rest:
-        raise UsageError(f"{metric}: unknown encoder {spec!r}; {_SPEC}")
-    try:
+        raise UsageError(f"{USE.role}: unknown encoder {spec!r}; {_SPEC}")
+    with loading(USE, spec):
         import torch
 
         return loaders[kind](rest, device or best_device(torch), batch)
-    except UsageError:
-        raise
-    except ImportError as error:
-        raise UsageError(f"{metric}: {spec} needs a package ({error}): {_INSTALL}") from error
-    # Hubs, checkpoints and configurations fail with almost any type of error.
-    except Exception as error:
-        message = f"{metric}: cannot load {spec} ({first_line(error)[:200]}); {alternative}"
-        raise UsageError(message) from error
 
 
 def _load_open_clip(rest: str, device: str, batch: int) -> ClipEncoder:
@@ -274,11 +260,8 @@ def _load_transformers(rest: str, device: str, batch: int) -> ClipEncoder:
     vocabulary = config.text_config.vocab_size
 
     def load_tokenizer() -> Any:
-        try:
+        with loading(USE, f"the tokenizer of hf/{rest}"):
             tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        except Exception as error:
-            message = f"cannot load the tokenizer of hf/{rest} ({first_line(error)[:200]})"
-            raise UsageError(f"{message}; {ALTERNATIVE}") from error
         # Without its files transformers makes up a tokenizer that knows three tokens.
         if len(tokenizer) < 0.9 * vocabulary:
             raise UsageError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageError
+from ..errors import UsageError, first_line
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -84,26 +84,30 @@ class Preprocess:
         """Read a transformers `preprocessor_config.json` of CLIP or SigLIP.
 
         Raises:
-            UsageError: a field is missing, or asks for something other than the steps above.
+            UsageError: a field is missing, of another type, or asks for something other than the
+                steps above.
         """
         try:
             crops = bool(config.get("do_center_crop", "crop_size" in config))
             size, resample = config["size"], int(config["resample"])
             mean, std = tuple(config["image_mean"]), tuple(config["image_std"])
             crop_size = _square(config["crop_size"]) if crops else (0, 0)
+            factor = float(config.get("rescale_factor") or 1 / 255)
+            edge = int(size.get("shortest_edge", 0) if isinstance(size, Mapping) else size)
         except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"the image preprocessing of the model lacks {error}") from error
+            raise UsageError(
+                "the image preprocessing of the model lacks a field, or it is of another type: "
+                f"{first_line(error)}"
+            ) from error
         steps = ("do_resize", "do_rescale", "do_normalize")
-        factor = float(config.get("rescale_factor") or 1 / 255)
         if not all(config.get(step, True) for step in steps) or abs(factor * 255 - 1) > 1e-6:
             raise UsageError("the model's image preprocessing skips or changes a step of CLIP's")
-        edge = size.get("shortest_edge", 0) if isinstance(size, Mapping) else int(size)
         if crops and edge:
-            return cls(crop_size, "center-floor", int(edge), mean, std, resample)
+            return cls(crop_size, "center-floor", edge, mean, std, resample)
         if crops:
-            raise UsageError(f"unsupported image size of the model: {dict(size)} with a crop")
+            raise UsageError(f"unsupported image size of the model: {size} with a crop")
         if isinstance(size, Mapping) and not {"height", "width"} <= set(size):
-            raise UsageError(f"unsupported image size of the model: {dict(size)} without a crop")
+            raise UsageError(f"unsupported image size of the model: {size} without a crop")
         return cls(_square(size), "none", 0, mean, std, resample)
 
     @classmethod

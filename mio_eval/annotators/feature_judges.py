@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MioEvalError, UsageError, unknown
+from ..errors import MioEvalError, UsageError
 from ..media.decode import load_image
 from ..types import Failure, Json
 from .base import Annotation
-from .judge import Judge
+from .judge import Judge, StarterClassifier
 
 
 class FeatureJudge(Judge):
     """Gives float32 (2, d): the features of the generated and of the real image."""
-
-    def judge(self, record: Json, run: Path) -> Json:
-        raise NotImplementedError("a judge of features has no value in words")
 
     def annotate(self, records: Sequence[Json], run: Path) -> Iterator[Annotation]:
         decoded: dict[str, list[Any]] = {}
@@ -71,21 +68,10 @@ class InceptionJudge(FeatureJudge):
         return InceptionFeatures(find_weights(self.spec), self.device or None)
 
 
-class EffnetJudge(FeatureJudge):
+class EffnetJudge(StarterClassifier, FeatureJudge):
     """Features of the starter's classifier: a substitute for Inception, never called FID."""
 
     name = "effnet"
-
-    def load(self) -> Any:
-        if self.spec != "starter":
-            raise unknown("model of the judge effnet", self.spec, ["starter"])
-        from ..models.starter.assets import ASSETS, fetch
-        from ..models.starter.efficientnet import Classifier
-
-        return Classifier(fetch(ASSETS["efficientnet-lite0"]) / "efficientnet-lite0.pth")
-
-    def identity(self) -> str:
-        return "starter/efficientnet-lite0"
 
     def features(self, images: Sequence[Any]) -> Any:
         if not images:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageError, first_line
-from .checkpoints import digest, exact_inference
-from .clip_models import ClipEncoder, best_device
+from ..errors import UsageError
+from .checkpoints import digest, exact_inference, read_weights
+from .clip_models import INSTALL, ClipEncoder, best_device
+from .loading import CONNECT, FETCH_AGAIN, Use, loading
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -20,6 +21,11 @@ Features = npt.NDArray[np.float32]
 Tensor = Any  # torch is imported when a network loads
 
 _WEIGHTS = "pt_inception-2015-12-05"
+USE = Use(
+    "the judge inception (it gives FID's features)",
+    f"a local file of pytorch-fid's {_WEIGHTS} weights: --judge inception=FILE",
+    INSTALL,
+)
 
 
 def find_weights(name: str) -> Path:
@@ -33,17 +39,11 @@ def find_weights(name: str) -> Path:
     owner, _, rest = where.partition("/")
     repository, _, file = rest.partition("/")
     if not file:
-        raise UsageError(f"fid: {name!r}: expected FILE or hf/OWNER/NAME/FILE[@REVISION]")
-    try:
+        raise UsageError(f"{USE.role}: {name!r}: expected FILE or hf/OWNER/NAME/FILE[@REVISION]")
+    with loading(USE, name, CONNECT):
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(f"{owner}/{repository}", file, revision=revision or None))
-    # No library, no network, no such file: the type depends on the HTTP library.
-    except Exception as error:
-        raise UsageError(
-            f"fid: cannot fetch {name} ({first_line(error)[:200]}); download it once and name the "
-            "file: --judge inception=FILE"
-        ) from error
 
 
 class FeatureExtractor(Protocol):
@@ -87,25 +87,18 @@ class InceptionFeatures:
     """
 
     def __init__(self, weights: Path, device: str | None = None, batch: int = 50) -> None:
-        try:
+        with loading(USE, str(weights)):
             import torch
-        except ImportError as error:
-            hint = "pip install 'mio-eval[clip]'"
-            raise UsageError(f"fid needs torch ({error}): {hint}") from error
-        from .inception import Inception
+
+            from .inception import Inception
 
         if batch < 1:
             raise ValueError(f"batch must be 1 or more, got {batch}")
         if not weights.is_file():
-            raise UsageError(f"fid: no file {weights}; it must be pytorch-fid's {_WEIGHTS} weights")
+            raise UsageError(f"{USE.role}: no file {weights}; use {USE.alternative}")
         self._device = device or best_device(torch)
-        try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-            self._network = Inception(state, self._device)
-        # A file of anything else fails with almost any type of error.
-        except Exception as error:
-            message = f"fid: {weights} does not hold pytorch-fid's {_WEIGHTS} weights"
-            raise UsageError(f"{message} ({first_line(error)[:200]})") from error
+        with loading(USE, str(weights), FETCH_AGAIN):
+            self._network = Inception(read_weights(weights), self._device)
         self._batch = batch
         self.identity = f"{_WEIGHTS}@sha256-{digest([weights])}+tensor-bilinear"
 

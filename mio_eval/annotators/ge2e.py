@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError, first_line
 from ..models.starter.assets import Asset
+from .checkpoints import read_weights
+from .loading import FETCH_AGAIN, Use, loading
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -29,6 +30,7 @@ STEP = round(RATE / WINDOWS_PER_SECOND / HOP)  # frames from one window to the n
 COVERAGE = 0.75  # of the last window that the sound must fill, else the window is dropped
 LOUDNESS = -30.0  # dB of full scale (RMS) that quieter sounds are raised to
 
+USE = Use("the judge speaker=starter", "--judge speaker=hf/OWNER/NAME")
 ASSET = Asset(
     package="Resemblyzer",
     version="0.1.4",
@@ -57,24 +59,14 @@ class GE2E:
     """
 
     def __init__(self, weights: Path, device: str = "cpu") -> None:
-        try:
+        with loading(USE, str(weights), FETCH_AGAIN):
             import torch
-        except ImportError as error:
-            raise UsageError(
-                f"the starter's speaker encoder needs torch ({error}): "
-                "pip install 'mio-eval[starter]'"
-            ) from error
-        try:
-            checkpoint: Any = torch.load(weights, map_location="cpu", weights_only=True)
-            state = checkpoint["model_state"]
+
+            state = read_weights(weights, "model_state")
             lstm = torch.nn.LSTM(BANDS, WIDTH, LAYERS, batch_first=True)
             linear = torch.nn.Linear(WIDTH, WIDTH)
             lstm.load_state_dict(_part(state, "lstm."))
             linear.load_state_dict(_part(state, "linear."))
-        except Exception as error:  # a damaged file raises errors of many kinds
-            raise UsageError(
-                f"cannot load the speaker encoder from {weights}: {first_line(error)}"
-            ) from error
         self._lstm = lstm.eval().to(device)
         self._linear = linear.eval().to(device)
         self._device = device

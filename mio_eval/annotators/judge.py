@@ -1,4 +1,4 @@
-"""A judge that ships with mio-eval: a model loaded on first use, and the media it looks at."""
+"""Judges that ship with mio-eval: a model loaded on first use, and the media it looks at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import MioEvalError
+from ..errors import MioEvalError, unknown
 from ..types import MEDIA_TYPES, Failure, Json, Media
 from .base import Annotation, Annotator
 
@@ -30,10 +30,6 @@ class Judge(Annotator):
     def load(self) -> Any:
         """Load the model. Raises UsageError naming model, use and alternative."""
 
-    @abstractmethod
-    def judge(self, record: Json, run: Path) -> Json:
-        """Judge one output. Any exception fails that sample's annotation."""
-
     @property
     def model(self) -> Any:
         """The loaded model."""
@@ -49,6 +45,26 @@ class Judge(Annotator):
     def close(self) -> None:
         self._model = None
 
+    def output(self, record: Json, run: Path) -> Media:
+        """Return the generated medium of a record."""
+        modality = next(name for name in MEDIA_TYPES if name in record["output"])
+        return MEDIA_TYPES[modality](run / record["output"][modality])
+
+    def target(self, record: Json, name: str) -> Media:
+        """Return the medium the output is judged against."""
+        found = self.targets.get(record["id"], {}).get(name)
+        if not isinstance(found, Media):
+            raise LookupError(f"no {name} to compare with")
+        return found
+
+
+class ValueJudge(Judge):
+    """A judge that says one JSON value of each sample, looking at no other."""
+
+    @abstractmethod
+    def judge(self, record: Json, run: Path) -> Json:
+        """Judge one output. Any exception fails that sample's annotation."""
+
     def annotate(self, records: Sequence[Json], run: Path) -> Iterator[Annotation]:
         for record in records:
             try:
@@ -62,14 +78,17 @@ class Judge(Annotator):
                 continue
             yield Annotation(record["id"], value)
 
-    def output(self, record: Json, run: Path) -> Media:
-        """Return the generated medium of a record."""
-        modality = next(name for name in MEDIA_TYPES if name in record["output"])
-        return MEDIA_TYPES[modality](run / record["output"][modality])
 
-    def target(self, record: Json, name: str) -> Media:
-        """Return the medium the output is judged against."""
-        found = self.targets.get(record["id"], {}).get(name)
-        if not isinstance(found, Media):
-            raise LookupError(f"no {name} to compare with")
-        return found
+class StarterClassifier(Judge):
+    """A judge whose only model is the starter's classifier of images."""
+
+    def load(self) -> Any:
+        if self.spec != "starter":
+            raise unknown(f"model of the judge {self.name}", self.spec, ["starter"])
+        from ..models.starter.assets import ASSETS, fetch
+        from ..models.starter.efficientnet import Classifier
+
+        return Classifier(fetch(ASSETS["efficientnet-lite0"]) / "efficientnet-lite0.pth")
+
+    def identity(self) -> str:
+        return "starter/efficientnet-lite0"

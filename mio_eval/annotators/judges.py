@@ -17,7 +17,7 @@ from ..media.decode import load_audio, load_image
 from ..types import Json
 from .base import Annotator, get_annotator
 from .feature_judges import EffnetJudge, InceptionJudge
-from .judge import Judge
+from .judge import Judge, StarterClassifier, ValueJudge
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CLIPSCORE_PROMPT = "A photo depicts {}"  # Hessel et al. (2021), section 3
 
 
-class AsrJudge(Judge):
+class AsrJudge(ValueJudge):
     """Transcribes generated speech: {"text": …}."""
 
     name = "asr"
@@ -39,7 +39,7 @@ class AsrJudge(Judge):
         return {"text": self.model.transcribe([load_audio(self.output(record, run))])[0]}
 
 
-class SpeakerJudge(Judge):
+class SpeakerJudge(ValueJudge):
     """Compares the voices of generated and real speech: {"cosine": …}."""
 
     name = "speaker"
@@ -57,7 +57,7 @@ class SpeakerJudge(Judge):
         return {"cosine": speaker_similarity(ours, theirs)}
 
 
-class ClipJudge(Judge):
+class ClipJudge(ValueJudge):
     """CLIP cosines of a generated image with the real one, its caption and CLIPScore's prompt."""
 
     name = "clip"
@@ -65,7 +65,7 @@ class ClipJudge(Judge):
     def load(self) -> Any:
         from .clip_models import load_encoder
 
-        return load_encoder(self.spec, "the judge clip", device=self.device or None)
+        return load_encoder(self.spec, self.device or None)
 
     def identity(self) -> str:
         if not self._identity:
@@ -86,21 +86,10 @@ class ClipJudge(Judge):
         }
 
 
-class ImageJudge(Judge):
+class ImageJudge(StarterClassifier, ValueJudge):
     """Compares features of the starter's classifier: a substitute for CLIP, never called so."""
 
     name = "image"
-
-    def load(self) -> Any:
-        if self.spec != "starter":
-            raise unknown("model of the judge image", self.spec, ["starter"])
-        from ..models.starter.assets import ASSETS, fetch
-        from ..models.starter.efficientnet import Classifier
-
-        return Classifier(fetch(ASSETS["efficientnet-lite0"]) / "efficientnet-lite0.pth")
-
-    def identity(self) -> str:
-        return "starter/efficientnet-lite0"
 
     def judge(self, record: Json, run: Path) -> Json:
         ours, theirs = (
@@ -110,7 +99,7 @@ class ImageJudge(Judge):
         return {"image": _cosine(ours, theirs)}
 
 
-class SsimJudge(Judge):
+class SsimJudge(ValueJudge):
     """Structural similarity of a generated image with the real one: {"ssim": …}."""
 
     name = "ssim"
@@ -130,7 +119,7 @@ class SsimJudge(Judge):
         return {"ssim": ssim_pair(image, load_image(self.target(record, "image")))}
 
 
-class AestheticJudge(Judge):
+class AestheticJudge(ValueJudge):
     """Rates a generated image: {"aesthetic": 1 … 10}."""
 
     name = "aesthetic"

@@ -13,18 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..compat import import_torchvision
-from ..errors import MioEvalError, UsageError
+from ..errors import UsageError
 from .checkpoints import (
-    CONNECT,
-    INSTALL,
     Checkpoint,
-    Use,
-    cannot_load,
     check_device,
     exact_inference,
     find_checkpoint,
     load_weights,
 )
+from .loading import Use, loading
 from .waves import RATE, Wave, check_length, check_wave, shortest
 
 Embedding: TypeAlias = NDArray[np.float32]
@@ -127,19 +124,11 @@ def load_speaker_encoder(spec: str, device: str = "cpu") -> SpeakerEncoder:
     kind, _, rest = spec.partition("/")
     if spec != "starter" and (kind != "hf" or not rest):
         raise UsageError(f"unknown speaker encoder {spec!r}; expected {SPECS}")
-    try:
+    with loading(USE, spec):
         check_device(device)
         if spec == "starter":
             return StarterSpeaker(device)
         return _load_transformers(find_checkpoint(rest, USE), device)
-    except MioEvalError:
-        raise
-    except ImportError as error:
-        message = f"the judge speaker={spec} needs a package ({error}): {INSTALL}"
-        raise UsageError(message) from error
-    # Hubs, checkpoints and configurations fail with almost any type of error.
-    except Exception as error:
-        raise cannot_load(USE, spec, error, CONNECT) from error
 
 
 def _load_transformers(checkpoint: Checkpoint, device: str) -> SpeakerEncoder:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import comma_list, one_blas_thread
+from .options import AllowDifferent, JsonPath, comma_list, one_blas_thread
 
 
 def register(app: typer.Typer) -> None:
@@ -22,13 +22,8 @@ def compare(
     ],
     tasks: Annotated[str, typer.Option(help="Only these tasks, separated by commas")] = "",
     metrics: Annotated[str, typer.Option(help="Only these metrics, separated by commas")] = "",
-    json_path: Annotated[
-        str, typer.Option("--json", help="Write JSON to this file; - for standard output")
-    ] = "",
-    allow_different: Annotated[
-        list[str] | None,
-        typer.Option(help="Field that may differ, such as prompt_style or signature.*.v"),
-    ] = None,
+    json_path: JsonPath = "",
+    allow_different: AllowDifferent = None,
     fail_on_regression: Annotated[
         bool, typer.Option("--fail-on-regression", help="Exit 1 when something is worse")
     ] = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from .options import one_blas_thread
+from .options import AllowDifferent, JsonPath, one_blas_thread
 
 _CHECK = "check"
 
@@ -46,13 +46,8 @@ def check(
         Path | None, typer.Option(help="Append Markdown to this file ($GITHUB_STEP_SUMMARY)")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file")] = None,
-    json_path: Annotated[
-        str, typer.Option("--json", help="Write JSON to this file; - for standard output")
-    ] = "",
-    allow_different: Annotated[
-        list[str] | None,
-        typer.Option(help="Field that may differ, such as prompt_style or signature.*.v"),
-    ] = None,
+    json_path: JsonPath = "",
+    allow_different: AllowDifferent = None,
 ) -> int:
     """Judge a run: GO (exit 0), NO-GO (1), INCONCLUSIVE or incomparable (3), run failed (4).
 

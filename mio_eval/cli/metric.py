@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..display import printable
-from .options import settings
+from .options import AllowPartial, settings
 
 _SHOWN = 5  # failed samples named
 
@@ -30,9 +30,7 @@ def metric(
     per_sample: Annotated[
         bool, typer.Option("--per-sample", help="With --json: the value of each sample")
     ] = False,
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Count missing predictions as failed samples")
-    ] = False,
+    allow_partial: AllowPartial = False,
 ) -> int:
     """Score a file of predictions with one metric.
 

@@ -1,11 +1,28 @@
-"""Reading option values that are lists or key=value pairs."""
+"""Options that several commands have, and reading values that are lists or key=value pairs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Annotated, TypeAlias
+
+import typer
 
 from ..errors import UsageError
+
+JsonPath: TypeAlias = Annotated[
+    str, typer.Option("--json", help="Write JSON to this file; - for standard output")
+]
+AllowDifferent: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="Field that may differ, such as prompt_style or signature.*.v"),
+]
+AllowPartial: TypeAlias = Annotated[
+    bool, typer.Option("--allow-partial", help="Count missing predictions as failed samples")
+]
+MetricSettings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--set", help="Metric setting: [metric.]key=value")
+]
 
 
 def comma_list(text: str) -> tuple[str, ...]:

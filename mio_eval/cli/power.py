@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import JsonPath
+
 if TYPE_CHECKING:
     from ..power import Need, PowerResult
 
@@ -29,9 +31,7 @@ def power(
     paired_with: Annotated[
         Path | None, typer.Option(help="Second run of the task: the spread of paired differences")
     ] = None,
-    json_path: Annotated[
-        str, typer.Option("--json", help="Write JSON to this file; - for standard output")
-    ] = "",
+    json_path: JsonPath = "",
 ) -> None:
     """Say which differences a number of samples shows."""
     from ..power import power_analysis

@@ -47,11 +47,16 @@ def report(
     Several runs, or --layout, give one table with a row a run; --format html of two or more runs
     sets their samples side by side.
     """
-    from ..errors import unknown
+    from ..errors import UsageError, unknown
     from ..report.runs import damage, read_runs
 
     if format_ not in FORMATS:
         raise unknown("--format", format_, FORMATS)
+    if format_ == "terminal" and out is not None:
+        raise UsageError(f"--out {out} needs --format markdown, latex, csv or html")
+    if format_ != "html" and (data_dir is not None or not media):
+        given = f"--data-dir {data_dir}" if data_dir is not None else "--no-media"
+        raise UsageError(f"{given} is for --format html; add that, or leave it out")
     found = read_runs(runs)
     if format_ == "html":
         _html(found, out, data_dir, media)

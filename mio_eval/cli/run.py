@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RunError, UsageError
-from .options import comma_list, key_values
+from .options import AllowPartial, MetricSettings, comma_list, key_values
 
 if TYPE_CHECKING:
     from ..engine.progress import Progress
@@ -54,9 +54,7 @@ def run(
     media_position: Annotated[
         str, typer.Option(help="Media in the prompt: as-written, first or last")
     ] = "as-written",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Metric setting: [metric.]key=value")
-    ] = None,
+    settings: MetricSettings = None,
     judge: Annotated[
         list[str] | None,
         typer.Option(help="Judge model: asr=starter, clip=open_clip/ViT-L-14/openai, clip=none"),
@@ -74,9 +72,7 @@ def run(
     max_failures: Annotated[
         str, typer.Option(help="Failed samples allowed per task: a count or a share such as 2%")
     ] = "0",
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Count missing predictions as failed samples")
-    ] = False,
+    allow_partial: AllowPartial = False,
     cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Use and fill the cache of responses")
     ] = True,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .options import MetricSettings
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -15,9 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def score(
     run: Annotated[Path, typer.Argument(help="Run directory")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Metric setting: [metric.]key=value")
-    ] = None,
+    settings: MetricSettings = None,
 ) -> int:
     """Score a finished run again, offline.
 

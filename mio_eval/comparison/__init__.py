@@ -12,7 +12,7 @@ from ..metrics import metric_class
 from ..stats import CONFIDENCE, RESAMPLES, SEED, holm
 from .baseline import is_baseline, read_baseline
 from .differences import Difference, check_allowed, differences, explain, is_allowed
-from .pairing import Result, Settings, changed_content, compare_task
+from .pairing import Result, Settings, changed_content, check_finished, compare_task
 from .published import PREFIX, PublishedResult, compare_published, find_published
 from .results import ChangedSample, CompareResult, Comparison
 
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _MAX_TOP = 1000
+_FEWEST_RESAMPLES = 100  # with fewer no p can be small
 
 
 def compare(
@@ -65,24 +66,27 @@ def compare(
         raise UsageError(f"alpha {alpha:g}: expected a number above 0 and below 1, such as 0.05")
     if not 0 <= top <= _MAX_TOP:
         raise UsageError(f"top {top}: expected 0 to {_MAX_TOP} samples")
-    if resamples < 1:
-        raise UsageError(f"resamples {resamples}: expected 1 or more")
+    if resamples < _FEWEST_RESAMPLES:
+        raise UsageError(f"resamples {resamples}: expected {_FEWEST_RESAMPLES} or more")
     settings = Settings(resamples, seed, 1.0 - alpha, alpha, top)
     results = _open_all([first, *others])
+    labels = _labels([first, *others], results)
     for name in metrics:
         metric_class(name)  # refuses a name that no metric has
     rows: list[Comparison] = []
     allowed: list[tuple[str, Difference]] = []
     missing: list[str] = []
-    for other in results[1:]:
+    for other, label in zip(results[1:], labels[1:], strict=True):
         chosen = _chosen_tasks(results[0], other, tasks, missing)
+        unlike: list[Difference] = []
         found = _compare_two(
-            results[0], other, chosen, metrics, allow_different, settings, allowed, missing
+            results[0], other, chosen, metrics, allow_different, settings, unlike, missing
         )
-        rows += found
+        rows += [replace(row, first=labels[0], second=label) for row in found]
+        allowed += [(label, item) for item in unlike]
     return CompareResult(
-        first=results[0].name,
-        others=tuple(other.name for other in results[1:]),
+        first=labels[0],
+        others=tuple(labels[1:]),
         rows=tuple(_judge(rows, alpha, every=bool(metrics))),
         alpha=alpha,
         confidence=settings.confidence,
@@ -119,6 +123,23 @@ def _open_all(given: Sequence[str | Path]) -> list[Result | PublishedResult]:
     ]
 
 
+def _labels(given: Sequence[str | Path], results: Sequence[Result | PublishedResult]) -> list[str]:
+    """Name results so that no two others have one name: by their paths where needed.
+
+    Raises UsageError for what is given twice.
+    """
+    names = [result.name for result in results]
+    if len(set(names)) == len(names):
+        return names
+    paths = [str(path) for path in given]
+    for path in paths[1:]:
+        if paths[1:].count(path) > 1:
+            raise UsageError(f"{path} is given twice; give each result once")
+    return [
+        name if names.count(name) == 1 else path for name, path in zip(names, paths, strict=True)
+    ]
+
+
 def _chosen_tasks(
     first: Result | PublishedResult,
     other: Result | PublishedResult,
@@ -146,7 +167,7 @@ def _compare_two(
     metrics: Sequence[str],
     allow: Sequence[str],
     settings: Settings,
-    allowed: list[tuple[str, Difference]],
+    allowed: list[Difference],
     missing: list[str],
 ) -> list[Comparison]:
     published = isinstance(first, PublishedResult) or isinstance(other, PublishedResult)
@@ -170,7 +191,7 @@ def _compare_two(
                     note = "OTHER DATA: which samples differ in content is not known"
                 found = [replace(row, notes=(*row.notes, note)) for row in found]
         refused += [difference for difference in unlike if not is_allowed(difference, allow)]
-        allowed += [(other.name, item) for item in unlike if is_allowed(item, allow)]
+        allowed += [item for item in unlike if is_allowed(item, allow)]
         rows += found
     if refused:
         raise IncomparableError(explain(first.name, other.name, refused))
@@ -187,11 +208,7 @@ def comparable_rows(
 ) -> tuple[list[str], list[Difference]]:
     """Return the metrics of a task that both have, and in which fields the two differ."""
     for result in (first, other):
-        if result.data["status"] == "running":
-            raise IncomparableError(
-                f"{result.name} is not finished (status running); "
-                "continue it with: mio-eval run --resume RUN"
-            )
+        check_finished(result)
     one, two = first.data["results"][task], other.data["results"][task]
     names = [name for name in one if name in two and (not metrics or name in metrics)]
     for name in {*one, *two} - set(names):

@@ -66,6 +66,8 @@ def _fields(
         for key in dict.fromkeys([*keys[0], *keys[1]]):
             if key not in _SAMPLES:
                 yield f"signature.{metric}.{key}", keys[0].get(key), keys[1].get(key)
+        for key in ("unit", "higher_is_better"):  # of imported scores, no signature says these
+            yield f"signature.{metric}.{key}", scores[0][key], scores[1][key]
 
 
 def signature_keys(signature: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ..display import one_line
+from ..errors import IncomparableError
 from ..load import MetricRows, metric_of
 from ..metrics.base import Metric
 from ..stats import (
@@ -17,6 +18,7 @@ from ..stats import (
     RESAMPLES,
     SEED,
     Pair,
+    is_spread,
     mcnemar,
     minimal_detectable_effect,
     paired_tests,
@@ -58,6 +60,15 @@ class Settings:
     top: int = 5
     randomise: bool = True
     """Run the approximate randomisation too; a gate looks at the interval alone."""
+
+
+def check_finished(result: Result) -> None:
+    """Refuse a run that is still under way. Raises IncomparableError."""
+    if result.data["status"] == "running":
+        raise IncomparableError(
+            f"{result.name} is not finished (status running); "
+            "continue it with: mio-eval run --resume RUN"
+        )
 
 
 def compare_task(
@@ -156,7 +167,7 @@ def _unpairable(metric: Metric, one: MetricRows | None, two: MetricRows | None) 
 
 def _test(members: Sequence[_Paired], settings: Settings) -> Iterator[Comparison]:
     pairs = [Pair(m.first.values, m.second.values, m.metric.score) for m in members]
-    clusters = members[0].first.clusters
+    clusters, disagree = _clusters(members[0])
     with np.errstate(all="ignore"):
         tests = paired_tests(
             pairs,
@@ -169,6 +180,10 @@ def _test(members: Sequence[_Paired], settings: Settings) -> Iterator[Comparison
     for member, test in zip(members, tests, strict=True):
         wins, ties, losses = _outcomes(member)
         notes = list(member.row.notes)
+        if disagree:
+            notes.append(
+                "the two results cluster samples differently: the coarser clusters are resampled"
+            )
         if member.metric.whole_set:
             notes.append("a score of the whole set: tested to first order, by its influences")
         p_mcnemar = None
@@ -203,6 +218,17 @@ def _test(members: Sequence[_Paired], settings: Settings) -> Iterator[Comparison
         )
 
 
+def _clusters(member: _Paired) -> tuple[tuple[str, ...], bool]:
+    """Return the clusters to resample, and whether the two sides have others.
+
+    Other harnesses know no clusters: samples that only one side keeps apart are dependent still.
+    """
+    first, second = member.first.clusters, member.second.clusters
+    counts = len(set(first)), len(set(second))
+    same = counts[0] == counts[1] == len(set(zip(first, second, strict=True)))
+    return (first if counts[0] <= counts[1] else second), not same
+
+
 def unpaired(
     row: Comparison, first: Json, second: Json, settings: Settings, reason: str
 ) -> Comparison:
@@ -219,10 +245,17 @@ def unpaired_row(
     settings: Settings,
     reason: str,
 ) -> Comparison:
-    """Fill in the unpaired test from two standard errors; without them nothing is tested."""
+    """Fill in the unpaired test from two standard errors; without them nothing is tested.
+
+    An error of 0, of samples that are all alike, is none: any difference would be certain.
+    """
     notes = (*row.notes, f"UNPAIRED: {reason}")
     if row.difference is None or error_first is None or error_second is None:
         return replace(row, method="unpaired", notes=(*notes, "not tested: no standard error"))
+    sides = ((row.value_first, error_first), (row.value_second, error_second))
+    if not all(is_spread(error, value or 0.0) for value, error in sides):
+        alike = "not tested: all samples of one side are alike, which gives no standard error"
+        return replace(row, method="unpaired", notes=(*notes, alike))
     error = math.hypot(error_first, error_second)
     half = normal_quantile(0.5 + settings.confidence / 2) * error
     return replace(
@@ -259,17 +292,26 @@ def _outcomes(member: _Paired) -> tuple[int, int, int] | tuple[None, None, None]
     return wins, len(gaps) - wins - losses, losses
 
 
+def right_or_wrong(metric: Metric, rows: MetricRows) -> bool:
+    """Tell whether a score is the mean of samples that are right (its best value) or wrong.
+
+    Not so one that is made of other statistics (F1), nor one of degrees that happens to be 0 for
+    every sample, as a bad model's CIDEr.
+    """
+    low, high = metric.range
+    scores = set(rows.scores)
+    degrees = "correct" not in metric.columns and high not in scores
+    if not metric.higher_is_better or degrees or not scores <= {low, high}:
+        return False
+    whole = float(metric.score(rows.values.sum(axis=0)))
+    return math.isclose(whole, math.fsum(s or 0.0 for s in rows.scores) / len(rows.ids))
+
+
 def _discordant(member: _Paired) -> tuple[int, int] | None:
     """Count the samples only one system has right; None when the metric is not right-or-wrong."""
+    if not all(right_or_wrong(member.metric, side) for side in (member.first, member.second)):
+        return None
     low, high = member.metric.range
-    scores = {*member.first.scores, *member.second.scores}
-    if not member.metric.higher_is_better or not scores <= {low, high}:
-        return None
-    # A mean of right and wrong, as against a score made of other statistics (F1).
-    table = member.first
-    whole = float(member.metric.score(table.values.sum(axis=0)))
-    if not math.isclose(whole, sum(s or 0.0 for s in table.scores) / len(table.ids)):
-        return None
     pairs = list(zip(member.first.scores, member.second.scores, strict=True))
     return sum(a == high and b == low for a, b in pairs), sum(
         a == low and b == high for a, b in pairs

@@ -11,7 +11,7 @@ from ..errors import UsageError, unknown
 from ..load import metric_of
 from ..stats import mean_standard_error, pseudo_values
 from .differences import Difference
-from .pairing import Result, Settings, unpaired_row
+from .pairing import Result, Settings, check_finished, unpaired_row
 from .results import Comparison
 
 if TYPE_CHECKING:  # tasks are read only when a published row is asked for
@@ -73,6 +73,7 @@ def compare_published(
     run, row = (second, first) if isinstance(first, PublishedResult) else (first, second)
     assert isinstance(row, PublishedResult)
     assert not isinstance(run, PublishedResult)
+    check_finished(run)
     values = row.values(task)
     scores = run.data["results"][task]
     shared = [name for name in scores if name in values]
@@ -100,16 +101,18 @@ def compare_published(
             count = f"{score['n_failed']} of {score['n_expected']}"
             blank = replace(blank, notes=(f"FAILED SAMPLES: {count} in {run.name}",))
         found.append(unpaired_row(blank, error, error, settings, _ASSUMED))
-    return found, _protocol(task, run) if shared else []
+    return found, _protocol(task, shared, run) if shared else []
 
 
-def _protocol(task: str, run: Result) -> list[Difference]:
-    """List the ways in which the run's task is not what the published row was measured on."""
+def _protocol(task: str, metrics: list[str], run: Result) -> list[Difference]:
+    """List the ways in which the run's scores are not what the published row was measured as."""
+    from ..report.matrix import cell_flags
     from ..report.tables import task_tables
 
     table = next(table for table in task_tables(run.data) if table.name == task)
+    own = [flag for metric in metrics for flag in cell_flags(task, metric, run.data)]
     found = []
-    for flag in table.flags:
+    for flag in dict.fromkeys([*table.flags, *own]):
         name, _, said = flag.partition(": ")
         if field := _FLAGS.get(name):
             found.append(Difference(task, f"{field}.published", said, "the published protocol"))

@@ -24,7 +24,7 @@ def print_comparison(result: CompareResult, console: Console | None = None) -> N
         console = Console(soft_wrap=False)
         console.width = max(console.width, _WIDTH)
     for other in result.others:
-        rows = [row for row in result.rows if other in (row.first, row.second)]
+        rows = [row for row in result.rows if row.second == other]
         _print_pair(result, other, rows, console)
     for line in result.missing:
         _plain(console, f"not compared: {line}")

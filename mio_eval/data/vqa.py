@@ -36,7 +36,8 @@ def read_okvqa(root: Path, split: str) -> Iterator[Sample]:
 def read_vizwiz(root: Path, split: str) -> Iterator[Sample]:
     """Yield VizWiz's questions: `Annotations/<split>.json` and `<split>/*.jpg`.
 
-    The test split has no answers. `meta` keeps whether the question can be answered.
+    The test split has no answers. `meta` keeps whether the question can be answered; without
+    answers the image's file name, by which the evaluation server knows the question.
     """
     path = root / "Annotations" / f"{split}.json"
     rows = load_json(path)
@@ -44,7 +45,7 @@ def read_vizwiz(root: Path, split: str) -> Iterator[Sample]:
         for row in rows_of(rows):
             name = text_of(row, "image")
             question = text_of(row, "question")
-            answers = _answers(row) if "answers" in row else ()
+            answered = "answers" in row
             yield Sample(
                 Path(name).stem,
                 {
@@ -53,9 +54,10 @@ def read_vizwiz(root: Path, split: str) -> Iterator[Sample]:
                     # LMMs-Eval's VizWiz prompt puts the question through str.capitalize.
                     "question_capitalized": Text(question.capitalize()),
                 },
-                answers,
+                _answers(row) if answered else (),
                 cluster=Path(name).stem,
                 meta=({"answerable": row["answerable"]} if "answerable" in row else {})
+                | ({} if answered else {"image": name})
                 | _group(row),
             )
 

@@ -6,6 +6,7 @@ loses nothing that was finished; `fsync` follows once a second, which bounds wha
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -99,13 +100,20 @@ def _sized(path: Path) -> Iterator[tuple[Json, int]]:
             try:
                 if not line.endswith(b"\n"):
                     raise ValueError
-                record = from_json(line, allow_inf_nan=False, cache_strings="keys")
+                record = _parsed(line)
                 if not isinstance(record, dict):
                     raise ValueError
             except ValueError:
                 torn = number
                 continue
             yield record, len(line)
+
+
+def _parsed(line: bytes) -> Json:
+    try:
+        return from_json(line, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:  # damage, or escapes of lone surrogates, which only json reads
+        return json.loads(line)
 
 
 def is_ok(record: Json) -> bool:

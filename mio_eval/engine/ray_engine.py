@@ -89,7 +89,7 @@ class RayEngine:
             prefetch_bytes=options.prefetch_bytes,
         )
         self._actors: list[_Actor] = []
-        self._wanted: tuple[Sequence[Modality], Modality] | None = None
+        self._wanted: tuple[Sequence[Modality], Modality, Json] | None = None
         self._deaths = 0
         self._replaced = 0
         self._own = not self._ray.is_initialized()
@@ -103,7 +103,7 @@ class RayEngine:
 
     def load(self, inputs: Sequence[Modality], output: Modality) -> None:
         """Start the workers, and let each load what a task needs. Raises what loading raises."""
-        self._wanted = (list(inputs), output)
+        self._wanted = (list(inputs), output, self._backend.identity().to_json())
         while len(self._actors) < self.workers:
             self._actors.append(self._start(len(self._actors)))
         for actor in self._actors:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import queue
+import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import MioEvalError
+from ..errors import MioEvalError, UsageError
+from ..jsonio import digest, dumps
 from ..models import create_model
+from ..models.base import Backend
 from ..types import Json, Modality, Request
 from .batching import BatchSize
 from .determinism import make_deterministic
@@ -54,16 +57,25 @@ class Worker:
     def __init__(self, setup: Json) -> None:
         self._setup = Setup(**setup)
         self._executor: Executor | None = None
+        self._backend: Backend | None = None
         self._out = _Outbox()
         self._inbox: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._size = BatchSize(self._setup.batch_size, self._setup.auto)
 
-    def load(self, inputs: Sequence[Modality], output: Modality) -> Json:
-        """Make the backend, load what a task needs, be ready. Returns an error, or None."""
+    def load(self, inputs: Sequence[Modality], output: Modality, identity: Json = None) -> Json:
+        """Make the backend, load what a task needs, be ready. Returns an error, or None.
+
+        Its answers are kept under the `identity` of the run's own model, so this one must be the
+        same: a folder, a package or what a hub's branch names may be another here.
+        """
         self._end()
         try:
             executor = self._make()
+            assert self._backend is not None
+            here = self._backend.identity().to_json()
+            if identity is not None and digest(here) != digest(identity):
+                raise UsageError(_other_model(identity, here))
             executor.load(inputs, output)
             if self._setup.deterministic:
                 make_deterministic(self._setup.seed)  # torch has come in meanwhile
@@ -119,7 +131,7 @@ class Worker:
         sys.path += [place for place in setup.path if place not in sys.path]
         if setup.deterministic:
             make_deterministic(setup.seed)
-        backend = create_model(setup.model, setup.model_args)
+        backend = self._backend = create_model(setup.model, setup.model_args)
         backend.allow_partial = setup.allow_partial
         backend.deterministic = setup.deterministic
         backend.say = self._say
@@ -165,6 +177,18 @@ class Worker:
             self._inbox.put(None)
             self._thread.join(30)
             self._thread = None
+
+
+def _other_model(wanted: Json, here: Json) -> str:
+    named = ", ".join(
+        f"{name} {dumps(here.get(name))[:200]} instead of {dumps(value)[:200]}"
+        for name, value in wanted.items()
+        if digest(here.get(name)) != digest(value)
+    )
+    return (
+        f"a worker on {socket.gethostname()} has another model than the run: {named}; "
+        "give every node the same files and packages"
+    )
 
 
 def _describe(error: Exception) -> Json:

@@ -229,7 +229,8 @@ def _generate(
     loaded = time.perf_counter()
     if text_task:
         folder = run.task(task.task.directory)
-        counts = run_text_task(task, plan.backend, cache, folder, progress, plan.options.timeout)
+        timeout, size = plan.options.timeout, plan.options.batch_size
+        counts = run_text_task(task, plan.backend, cache, folder, progress, timeout, size)
     else:
         counts = generator(task)
     data["tasks"][task.task.name]["n_cached"] = counts.cached

@@ -80,7 +80,8 @@ class Tally:
             return
         count = len(record["references"])
         low, high = self.references
-        self.references = (min(low, count) if high else count, max(high, count))
+        if count:  # without any, no metric scores a sample
+            self.references = (min(low or count, count), max(high, count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +106,20 @@ def write_references(folder: Path, references: Iterable[tuple[str, Sequence[str]
 
 
 def write_submission(folder: Path) -> None:
-    """Write the finished answers in the form VQA's evaluation server takes."""
+    """Write the finished answers in the form VQA's and VizWiz's evaluation servers take."""
     rows = [
-        {
-            "question_id": int(record["id"]) if record["id"].isdecimal() else record["id"],
-            "answer": record["output"]["text"],
-        }
+        {**_question(record), "answer": record["output"]["text"]}
         for record in read_journal(folder / SAMPLES)
         if record["status"] == "ok"
     ]
     write_atomic(folder / SUBMISSION, [dumps(rows).encode(), b"\n"])
+
+
+def _question(record: Json) -> Json:
+    """Name a question as its server does: VizWiz's by the image, VQA's by a number."""
+    if image := (record.get("meta") or {}).get("image"):
+        return {"image": image}
+    return {"question_id": int(record["id"]) if record["id"].isdecimal() else record["id"]}
 
 
 def prepare_metrics(folder: Path, metrics: Sequence[Metric]) -> dict[str, str]:
@@ -326,6 +331,8 @@ def make_score(metric: Metric, rows: Rows, tally: Tally, primary: bool) -> Score
             notes.append(f"no interval: {reason}")
         elif interval.clusters < _FEW_CLUSTERS:
             notes.append(f"interval from {interval.clusters} clusters only")
+        if low is not None and low == high:
+            notes.append("the interval has no width: resampling finds no spread")
         note = "; ".join(filter(None, notes))
     fewest, most = tally.references
     references = str(fewest) if fewest == most else f"{fewest}-{most}"

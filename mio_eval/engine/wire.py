@@ -79,7 +79,7 @@ def _pack_part(part: Part, ship: bool) -> Json:
         facts["bytes"] = part.read()
     else:
         facts["path"] = str(part.path.absolute())
-        facts["size"] = part.path.stat().st_size if part.path.is_file() else None
+        facts["file"] = _state(part.path)
     return facts
 
 
@@ -91,7 +91,14 @@ def _unpack_part(data: Json) -> Part:
         content: bytes = data["bytes"]
         return kind(load=lambda: content, name=data["name"])  # type: ignore[return-value]
     path = Path(data["path"])
-    size = path.stat().st_size if path.is_file() else None
-    if size != data["size"]:
+    if _state(path) != data["file"]:
         raise NotHereError(str(path))
     return kind(path=path, name=data["name"])  # type: ignore[return-value]
+
+
+def _state(path: Path) -> list[int] | None:
+    """Return a file's size and time of change; other machines may have another file at a path."""
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]

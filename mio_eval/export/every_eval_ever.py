@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import __version__
+from ..comparison.pairing import right_or_wrong
 from ..engine.journal import json_line
 from ..errors import UsageError, unknown
 from ..jsonio import clean_text, dumps, file_sha256, write_atomic, write_json
@@ -207,11 +208,7 @@ def _right_or_wrong(source: RunSource, task: str, metric: str) -> bool:
     """Tell whether a metric gives every sample its lowest or its highest value."""
     kind = metric_of(source.data, task, metric)
     rows = source.run.rows(task, metric)
-    return (
-        rows is not None
-        and kind.higher_is_better
-        and {score for score in rows.scores if score is not None} <= set(kind.range)
-    )
+    return rows is not None and right_or_wrong(kind, rows)
 
 
 def _instances(source: RunSource, task: str, metric: str, record: Json) -> list[Json]:

@@ -1,7 +1,8 @@
 """Hugging Face: a model card's `model-index`, and `.eval_results/*.yaml`, by huggingface_hub.
 
 `model-index` takes every score. `.eval_results` puts a number on a benchmark's leaderboard, so it
-takes primary scores on official data in full alone, and only where the benchmark is named.
+takes primary scores on official data in full alone, and only where the benchmark is named: no score
+that a table would flag (another split, setting or judge, a substitute, samples without a score).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..jsonio import write_atomic
+from ..report.matrix import cell_flags
 from ..tasks import get_task
 from ..tasks.schema import TaskFile
 from ..types import Json
@@ -114,6 +116,8 @@ def _entry(source: RunSource, task: str, settings: Mapping[str, str]) -> list[Js
     if dataset is None or not whole or primary is None or primary[1]["value"] is None:
         return None
     metric, score = primary
+    if cell_flags(task, metric, source.data):
+        return None
     notes = f"{metric} {score['unit']}".strip()
     if score["ci_low"] is not None:
         level = f"{100 * score['confidence']:g} % interval"
@@ -150,7 +154,10 @@ def _revision(data: Json) -> str | None:
 def _split(source: RunSource, task: str) -> str:
     data = source.dataset(task)
     kind = "bundled sample data" if data["mode"] == "sample" else str(data["split"])
-    return f"{kind}, first {data['limit']}" if data.get("limit") else kind
+    if data.get("limit"):
+        return f"{kind}, first {data['limit']}"
+    expected = source.incomplete(task)
+    return f"{kind}, {data['n']} of {expected} samples" if expected else kind
 
 
 def _task_type(file: TaskFile | None) -> str:

@@ -142,7 +142,18 @@ class RunSource:
         """Name a task for readers elsewhere, so that no part of a data set passes for the whole."""
         data = self.dataset(task)
         found = f"{task} (sample data)" if data["mode"] == "sample" else task
-        return f"{found} (first {data['limit']})" if data.get("limit") else found
+        if data.get("limit"):
+            return f"{found} (first {data['limit']})"
+        if expected := self.incomplete(task):
+            return f"{found} ({data['n']} of {expected} samples)"
+        return found
+
+    def incomplete(self, task: str) -> int | None:
+        """Return how many samples the split has where the run's data had another number."""
+        data = self.dataset(task)
+        expected: int | None = data.get("split_expected")
+        whole = data["mode"] == "sample" or expected is None or data["n"] == expected
+        return None if whole else expected
 
     def samples(self, task: str) -> Iterator[ExportedSample]:
         """Yield the samples, sorted by id. A failed sample has no score, whatever is stored."""

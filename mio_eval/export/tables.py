@@ -15,7 +15,8 @@ from .source import RunSource
 Table: TypeAlias = tuple[Sequence[str], list[list[Any]]]
 
 SCORES = (
-    *("run", "status", "model", "revision", "task", "split", "data", "limit", "metric"),
+    *("run", "status", "model", "revision", "task", "split", "data", "limit"),
+    *("split_expected", "metric"),
     *("primary", "value", "ci_low", "ci_high", "confidence", "unit", "higher_is_better"),
     *("n_expected", "n_scored", "n_failed", "note", "signature"),
 )
@@ -81,7 +82,7 @@ def export_parquet(source: RunSource, out: Path, settings: Mapping[str, str]) ->
 _KINDS = {
     **dict.fromkeys(("primary", "higher_is_better"), "bool"),
     **dict.fromkeys(("value", "ci_low", "ci_high", "confidence", "seconds", "score"), "float"),
-    **dict.fromkeys(("n_expected", "n_scored", "n_failed", "limit"), "int"),
+    **dict.fromkeys(("n_expected", "n_scored", "n_failed", "limit", "split_expected"), "int"),
     "references": "list",
 }
 
@@ -132,6 +133,7 @@ def _score(source: RunSource, task: str, metric: str, score: Json) -> list[Any]:
         data.get("split"),
         data.get("mode"),
         data.get("limit"),
+        data.get("split_expected"),
         metric,
         bool(score["primary"]),
         *(score[name] for name in ("value", "ci_low", "ci_high", "confidence", "unit")),

@@ -59,6 +59,24 @@ class Results:
                 metric, chosen, float(value), float(error) if is_number(error) else None
             )
 
+    def without_value(self, task: str) -> list[str]:
+        """Return the metrics of a task whose value is no finite number (NaN, "N/A")."""
+        return [
+            key
+            for key, value in self.content["results"][task].items()
+            if "," in key and not key.partition(",")[0].endswith(_BESIDE) and not is_number(value)
+        ]
+
+    def own_counts(self, task: str, metric: str) -> tuple[int, int] | None:
+        """Return how many samples were expected and scored, where our own export says so."""
+        scores = (self.content.get("mio") or {}).get("scores") or {}
+        try:
+            score = scores[task][metric]
+            counts = score["n_expected"], score["n_scored"]
+        except (KeyError, TypeError):
+            return None
+        return counts if all(isinstance(n, int) for n in counts) else None
+
     def leaves(self, task: str) -> list[str]:
         """Return the tasks of a group, at any depth; a task alone for itself."""
         under = (self.content.get("group_subtasks") or {}).get(task) or []
@@ -91,11 +109,15 @@ class Results:
         return length if isinstance(length, int) else None
 
     def run_data(self) -> dict[str, Json]:
-        """Return the start of a baseline's run: the model, seeds, no tasks yet."""
+        """Return the start of a baseline's run: the model, seeds, no tasks yet.
+
+        Other harnesses keep results of complete runs only; our export also those of failed ones.
+        """
         config = self.content.get("config") or {}
+        own = self.content.get("mio") or {}
         return {
-            "status": "complete",
-            "reason": None,
+            "status": own.get("status") or "complete",
+            "reason": own.get("reason"),
             "model": {
                 "backend": self.harness,
                 "name": self.model,

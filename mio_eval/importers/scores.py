@@ -76,19 +76,27 @@ def imported_task(results: Results, task: str, mapped: Mapped) -> ImportedTask:
     how: dict[str, str] = {}
     settings: dict[str, Json] = {}
     foreign: list[str] = []
-    left_out = []
+    left_out = [f"{name}: its value is no number" for name in results.without_value(task)]
     higher = (content.get("higher_is_better") or {}).get(task) or {}
     for aggregate in results.aggregates(task):
         name, metric, scale = _target(results, aggregate, mapped)
         if name in scores:
             raise UsageError(f"--metric: {task} has two metrics that would be called {name}")
-        better = metric.higher_is_better if metric else higher.get(aggregate.metric)
+        stated = higher.get(aggregate.metric)
+        better = metric.higher_is_better if metric else stated
         if not isinstance(better, bool):
             left_out.append(f"{aggregate.metric}: the file does not say whether higher is better")
             continue
         score, found, why = _score(results, task, aggregate, lines, name, metric, scale, better)
         scores[name], rows[name] = score, found
         how[name] = "paired" if found else f"unpaired: {why}"
+        if isinstance(stated, bool) and stated != better:
+            turned = (
+                f"OTHER DIRECTION: {results.harness} says that {_direction(stated)} is better, "
+                f"our {name} that {_direction(better)} is"
+            )
+            how[name] += f"; {turned}"
+            score["note"] += f"; {turned}"
         if metric is None:
             foreign.append(name)
         settings[name] = dict(metric.settings) if metric else {}
@@ -116,11 +124,25 @@ def imported_task(results: Results, task: str, mapped: Mapped) -> ImportedTask:
     return ImportedTask(facts, _data(results, task, lines), scores, rows, how, tuple(left_out))
 
 
+def _usual_scale(results: Results, aggregate: Aggregate, name: str) -> float:
+    """Return what a metric's values are multiplied by when the user says nothing."""
+    ours, scale = _KNOWN.get((results.harness, _theirs(aggregate)), ("", 1.0))
+    return scale if name == ours else 1.0
+
+
+def _theirs(aggregate: Aggregate) -> str:
+    return aggregate.metric if aggregate.filter == "none" else _full_name(aggregate)
+
+
+def _direction(higher: bool) -> str:
+    return "higher" if higher else "lower"
+
+
 def _target(
     results: Results, aggregate: Aggregate, mapped: Mapped
 ) -> tuple[str, Metric | None, float]:
     """Return the name a metric gets, the metric of ours it stands for, and the scale."""
-    theirs = aggregate.metric if aggregate.filter == "none" else _full_name(aggregate)
+    theirs = _theirs(aggregate)
     mapped.used.add(theirs)
     known = _KNOWN.get((results.harness, theirs))
     ours = mapped.metrics.get(theirs) or (known[0] if known else "")
@@ -160,6 +182,8 @@ def _score(
     statistics: MetricRows | None = None
     scored = len(values) or count or 0
     expected = max(count or 0, scored + sum(_failed(line) for line in lines or ()))
+    if own := results.own_counts(task, aggregate.metric):
+        expected, scored = own
     score: dict[str, Json] = {
         "value": aggregate.value * scale,
         "ci_low": None,
@@ -182,6 +206,7 @@ def _score(
             name.lower(),
             *(f"via:{results.harness}", f"version:{results.version}"),
             *(f"filter:{aggregate.filter}", f"agg:{agg}"),
+            *([] if scale == _usual_scale(results, aggregate, name) else [f"scale:{scale:g}"]),
             *(f"n:{score['n_scored']}", f"v:{__version__}"),
         ]
     ).replace(" ", "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import UsageError
 from ..types import Media
+from .mpeg import samples_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000  # a larger image is refused: it would take over 300 MB once decoded
 MAX_AUDIO_SECONDS = 4 * 3600
+_MPEG_DELAY = 2 * 1152  # samples by which decoders of MP3 differ at the ends
 _UNKNOWN_LENGTH = 0x7FFF_0000  # from here up, a WAV file written to a pipe says "unknown"
 
 
 class DecodeError(Exception):
-    """The bytes of a medium are damaged, empty, or over a limit."""
+    """The bytes of a medium are damaged, empty, or over a limit.
+
+    `unknown`: they are in no format that the decoder knows, so that another one may know it.
+    """
+
+    def __init__(self, message: str, *, unknown: bool = False) -> None:
+        super().__init__(message)
+        self.unknown = unknown
 
 
 def load_image(media: Media) -> PIL.Image.Image:
@@ -44,6 +53,9 @@ def load_image(media: Media) -> PIL.Image.Image:
             if upright.mode.startswith("I;16"):
                 # Pillow would clip 16-bit grey at 255, which leaves almost everything white.
                 upright = upright.convert("I").point(lambda grey: grey / 256)
+            elif upright.mode in ("I", "F"):
+                # It would clip these at 255 too, and no file says where their white is.
+                raise DecodeError(f"{media.name}: pixels of 32 bits; give it in 8 or 16 bits")
             return upright.convert("RGB")
     except DecodeError:
         raise
@@ -57,7 +69,7 @@ def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
 
     Channels are averaged; resampling is soxr's high quality. Raises DecodeError for damaged,
     truncated, empty or over-long sounds, OSError for a missing file. A cut Ogg or AIFF file cannot
-    be told from a shorter whole one.
+    be told from a shorter whole one, nor a cut MP3 that states no length.
     """
     try:
         import numpy as np
@@ -70,7 +82,11 @@ def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
         raise DecodeError(f"{media.name}: truncated, the file ends inside its sound")
     stream: BinaryIO = io.BytesIO(data)
     try:
-        with soundfile.SoundFile(stream) as file:
+        opened = soundfile.SoundFile(stream)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise DecodeError(f"{media.name}: cannot decode audio: {error}", unknown=True) from error
+    try:
+        with opened as file:
             if file.frames > MAX_AUDIO_SECONDS * file.samplerate:
                 hours = file.frames / file.samplerate / 3600
                 raise DecodeError(f"{media.name}: {hours:.1f} hours of audio is too long")
@@ -78,8 +94,15 @@ def load_audio(media: Media, rate: int = 16_000) -> npt.NDArray[np.float32]:
             source_rate, expected = file.samplerate, file.frames
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise DecodeError(f"{media.name}: cannot decode audio: {error}") from error
+    if (counted := samples_of(data)) is not None:
+        if abs(len(wave) - counted) > _MPEG_DELAY:
+            raise DecodeError(
+                f"{media.name}: an MP3 that does not state its length, of which libsndfile reads "
+                f"{len(wave)} of {counted} samples; convert it to WAV or FLAC",
+                unknown=True,
+            )
     # libsndfile gives what it could read of a truncated file, without an error.
-    if len(wave) != expected:
+    elif len(wave) != expected:
         raise DecodeError(f"{media.name}: truncated, {len(wave)} of {expected} frames")
     if not len(wave):
         raise DecodeError(f"{media.name}: no samples")

@@ -130,6 +130,10 @@ class UnanswerableAp(UnanswerableF1):
             result: Array = 100.0 * (gained + (1 - hits / positives) * (positives / count))
         return result
 
+    def per_sample(self, values: Array) -> Array:
+        """Return NaN: a question alone has no ranking (a missed one would have 100, as a hit)."""
+        return np.full(len(values), np.nan)
+
     def keys(self) -> list[tuple[str, str]]:
         return [("conf", "text")]
 

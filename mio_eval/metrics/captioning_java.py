@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,9 +56,25 @@ class Spice(CaptionMetric):
     def unavailable(self) -> str | None:
         return why_unavailable("spice")
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._found: dict[tuple[str, tuple[str, ...]], float] = {}
+
     def statistics(self, items: Sequence[Item]) -> Statistics:
-        result = spice_scores([i.text for i in items], [i.references for i in items])
-        return Statistics(np.column_stack([result.per_image, np.ones(len(items))]))
+        """Score captions. Raises ValueError where the program gives one no F-score.
+
+        Scores are remembered: those of the other captions are then asked for one by one, and the
+        program takes long to start.
+        """
+        keys = [(item.text, item.references) for item in items]
+        if new := [key for key in dict.fromkeys(keys) if key not in self._found]:
+            result = spice_scores([text for text, _ in new], [group for _, group in new])
+            self._found |= zip(new, result.per_image.tolist(), strict=True)
+        scores = [self._found[key] for key in keys]
+        for item, score in zip(items, scores, strict=True):
+            if math.isnan(score):
+                raise ValueError(f"spice: the program gives sample {item.id} no F-score")
+        return Statistics(np.column_stack([scores, np.ones(len(items))]))
 
     def score(self, sums: Array) -> Array:
         return mean_score(sums, 100.0)

@@ -48,7 +48,7 @@ HF_ARGUMENTS = {
     "batch_size": "requests a forward pass (default: --batch-size)",
     "chat_template": "vlm, omni, speech-llm, causal: on, off or auto (causal: auto is off)",
     "system_prompt": "system message of the chat template; @FILE reads it from a file",
-    "max_pixels": "vlm, omni: scale images down to this many pixels",
+    "max_pixels": "vlm, omni: scale images and frames down to this many pixels",
 }
 
 OPENAI_ARGUMENTS = {

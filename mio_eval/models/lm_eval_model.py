@@ -11,6 +11,7 @@ from lm_eval.api.model import LM
 
 from ..engine.batching import cost_of
 from ..engine.cache import ResponseCache
+from ..engine.generate import model_key
 from ..engine.hangs import HungError, Watched, within
 from ..errors import RunError, UsageError
 from ..jsonio import clean_text, digest
@@ -66,7 +67,7 @@ class BackendLM(LM):  # type: ignore[misc]  # lm-eval has no types
         self._batch_size = batch_size
         self._timeout = timeout
         self._answered = answered
-        self._model_key = digest(backend.identity().to_json())
+        self._model_key = model_key(backend, backend.deterministic)
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
         """Return (log-probability, greedy) of each request; NaN where the model failed."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 
 from .. import __version__
 from ..errors import UsageError
-from ..jsonio import file_sha256
+from ..jsonio import digest, file_sha256
 from ..predictions import Prediction, check_ids, read_predictions
 from ..types import MEDIA_TYPES, MODALITIES, Capability, Part, Request, Text
 from .base import Backend, ModelIdentity
@@ -27,7 +28,6 @@ class Predictions(Backend):
         self.path = Path(path)
         self._lines: dict[str, Prediction] = read_predictions(self.path)
         self._label = name or self.path.name
-        self._sha256 = file_sha256(self.path)
         self.prompt_styles = (style,) if style else ()
 
     def identity(self) -> ModelIdentity:
@@ -35,9 +35,19 @@ class Predictions(Backend):
             self.name,
             self._label,
             __version__,
-            revision=self._sha256,
+            revision=self._revision,
             extra={"style": self.prompt_styles},
         )
+
+    @cached_property
+    def _revision(self) -> str:
+        """Hash of the file, and of the media it names: made anew, they bear the same names."""
+        sha256 = file_sha256(self.path)
+        media = sorted({line.value for line in self._lines.values() if line.modality != "text"})
+        if not media:
+            return sha256
+        files = {name: self.path.parent / name for name in media}
+        return digest([sha256, {n: file_sha256(f) for n, f in files.items() if f.is_file()}])
 
     def preflight(self, known: Collection[str], wanted: Collection[str]) -> None:
         check_ids(self.path, self._lines, known, wanted, allow_partial=self.allow_partial)

@@ -54,6 +54,8 @@ class Group:
     title: str
     definition: str
     flags: tuple[str, ...]
+    primary: str = ""
+    """The metric that the group is sorted by; empty for published rows alone."""
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -131,7 +133,7 @@ def _board(name: str, runs: Sequence[Run], *, published: bool) -> Board:
         # A score that leaves failed samples out stays in its group, marked.
         flags = tuple(flag for flag in flags if not flag.startswith("PARTIAL"))
         key = (f"{primary}\n{definition}", bool(flags))
-        group = groups.setdefault(key, Group("", key[0], flags))
+        group = groups.setdefault(key, Group("", key[0], flags, primary))
         group.entries.append(
             Entry(run.model, model_size(run.data), cells, run.id, date=run.data["ended"] or "")
         )
@@ -213,27 +215,37 @@ def _title(group: Group) -> str:
 
 
 def _rank(group: Group, columns: Sequence[Column]) -> None:
-    """Sort a group by its primary metric, best first, and rank the values as printed."""
+    """Sort a group by its primary metric, best first, and rank the values as printed.
+
+    The group has one definition of its primary metric. Of another metric nothing is ranked where
+    its definition differs from run to run, nor beside published rows what bears a flag.
+    """
+    at = next((i for i, column in enumerate(columns) if column.metric == group.primary), 0)
 
     def place(entry: Entry) -> tuple[bool, float, str, str]:
-        value = entry.cells[0].value if entry.cells else None
-        sign = -1.0 if columns[0].higher_is_better else 1.0
+        value = entry.cells[at].value if entry.cells else None
+        sign = -1.0 if columns[at].higher_is_better else 1.0
         return (value is None, sign * (value or 0.0), entry.model, entry.run)
 
     group.entries.sort(key=place)
     for i, column in enumerate(columns):
-        values = [
-            float(e.cells[i].text)
-            for e in group.entries
-            if e.cells[i].value is not None and not _partial(e.cells[i])
-        ]
-        best = sorted(set(values), reverse=column.higher_is_better)[:2]
+        ranked = [e.cells[i] for e in group.entries if _takes_part(e.cells[i], group)]
+        one = len({cell.definition for cell in ranked if cell.definition}) <= 1
+        values = {float(cell.text) for cell in ranked} if one and len(ranked) > 1 else set()
+        best = sorted(values, reverse=column.higher_is_better)[:2]
         for number, entry in enumerate(group.entries):
             cell = entry.cells[i]
-            ranked = len(values) > 1 and cell.value is not None and not _partial(cell)
-            rank = best.index(float(cell.text)) + 1 if ranked and float(cell.text) in best else 0
+            value = float(cell.text) if _takes_part(cell, group) else None
+            rank = best.index(value) + 1 if value in best else 0
             cells = (*entry.cells[:i], replace(cell, rank=rank), *entry.cells[i + 1 :])
             group.entries[number] = replace(entry, cells=cells)
+
+
+def _takes_part(cell: Cell, group: Group) -> bool:
+    """Tell whether a cell is ranked: the flags of a flagged group are those of all its cells."""
+    if cell.value is None or _partial(cell):
+        return False
+    return bool(group.flags) or not cell.flags
 
 
 def _partial(cell: Cell) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..display import one_line
 from ..errors import UsageError
 from ..metrics import metric_class
-from ..tasks import get_task
+from ..tasks import Task, get_task
 from ..types import Json
 from .flags import data_flags, judge_flags, other_settings, partial, short
 from .published import PublishedTable, published_table
@@ -87,8 +87,11 @@ def _task_table(name: str, data: Json) -> TaskTable:
     flags += partial(scores.get(facts["primary"]))
     if facts["primary"] in scores:
         flags += other_settings(task, facts, facts["primary"]) + judge_flags(task, facts)
-    own = f"{model} [{short(flags)}]" if flags else model
-    published = tuple(_compared(published_table(spec), own, scores) for spec in specs)
+    published = []
+    for spec in specs:
+        shown = (*flags, *_other_flags(task, facts, scores, spec.metrics))
+        own = f"{model} [{short(shown)}]" if shown else model
+        published.append(_compared(published_table(spec), own, scores))
     return TaskTable(
         name=name,
         directory=facts["directory"],
@@ -101,6 +104,17 @@ def _task_table(name: str, data: Json) -> TaskTable:
         published=tuple(table for table in published if table.rows),
         notes=_notes(rows),
     )
+
+
+def _other_flags(task: Task, facts: Json, scores: Json, metrics: Iterable[str]) -> tuple[str, ...]:
+    """Return the flags of a published table's metrics beside the primary one's."""
+    found: tuple[str, ...] = ()
+    for metric in metrics:
+        if metric in scores and metric != facts["primary"]:
+            found += partial(scores[metric])
+            if metric in task.file.metrics:
+                found += other_settings(task, facts, metric)
+    return found
 
 
 def _compared(table: PublishedTable, own: str, scores: Json) -> ComparedTable:

@@ -5,7 +5,12 @@ from .bootstrap import CONFIDENCE, MIN_CLUSTERS, RESAMPLES, SEED, Interval, boot
 from .effect import ALPHA, POWER, minimal_detectable_effect, samples_needed, unpaired_p
 from .multiple import holm
 from .paired import Pair, PairedTest, paired_test, paired_tests
-from .standard_error import clustered_standard_error, mean_standard_error, pseudo_values
+from .standard_error import (
+    clustered_standard_error,
+    is_spread,
+    mean_standard_error,
+    pseudo_values,
+)
 from .sums import column_sums, group_sums
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
     "column_sums",
     "group_sums",
     "holm",
+    "is_spread",
     "mcnemar",
     "mean_standard_error",
     "minimal_detectable_effect",

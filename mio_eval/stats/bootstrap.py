@@ -83,7 +83,8 @@ def summed_blocks(
 def percentile_interval(scores: Array, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the percentile interval as order statistics (no interpolation between draws)."""
     ordered = np.sort(scores)
-    tail = int(len(ordered) * (1.0 - confidence) / 2.0)
+    # 1 - 0.9 is a little less than 0.1: without the addend the 50th draw would be the 49th.
+    tail = int(len(ordered) * (1.0 - confidence) / 2.0 + 1e-9)
     return float(ordered[tail]), float(ordered[len(ordered) - tail - 1])
 
 

@@ -16,6 +16,8 @@ from .sums import column_sums, group_sums
 
 Array = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-10  # relative: what is left where spreads cancel
+
 
 def mean_standard_error(values: Array) -> float:
     """Return s / √n (s with n - 1 below) of independent values (n,)."""
@@ -41,6 +43,15 @@ def ratio_standard_error(numerators: Array, denominators: Array) -> float:
     n = len(numerators)
     residuals = numerators - ratio * denominators
     return math.sqrt(n / (n - 1) * float((residuals**2).sum())) / float(denominators.sum())
+
+
+def is_spread(standard_error: float | None, value: float) -> bool:
+    """Tell whether a standard error of a value is more than none, and than rounding.
+
+    Samples that are all alike show no spread: that is no proof that there is none (ten right
+    answers of ten), so nothing may be tested or planned with it.
+    """
+    return standard_error is not None and standard_error > _ROUNDING * max(1.0, abs(value))
 
 
 def pooled_standard_error(errors: Sequence[float], counts: Sequence[int]) -> float:

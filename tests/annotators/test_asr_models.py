@@ -5,120 +5,37 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mio_eval.annotators.asr_models import load_asr
-from mio_eval.compat import import_torchvision
-from mio_eval.errors import UsageError
-
 torch = pytest.importorskip("torch")
-import_torchvision()
 transformers = pytest.importorskip("transformers")
 
-RATE = 16_000
+from models.hf import tiny_speech  # noqa: E402
+from models.hf.tiny_speech import RATE, tone  # noqa: E402
+
+from mio_eval.annotators.asr_models import load_asr  # noqa: E402
+from mio_eval.errors import UsageError  # noqa: E402
+
 CLIP = Path(__file__).parents[1] / "golden" / "starter" / "librivox_austen_0930.flac"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def sounds(*seconds: float) -> list[np.ndarray]:
     """Noise under a moving tone, another one for each length."""
-    waves = []
-    for index, length in enumerate(seconds):
-        rng = np.random.default_rng(index)
-        at = np.arange(int(length * RATE)) / RATE
-        tone = np.sin(2 * np.pi * (200 + 150 * index) * at * (1 + 0.3 * np.sin(3 * at)))
-        waves.append((0.3 * tone + 0.05 * rng.standard_normal(at.size)).astype(np.float32))
-    return waves
+    return [tone(length, index) for index, length in enumerate(seconds)]
 
 
-def tokens_of_bytes() -> dict[str, int]:
-    """GPT-2's alphabet of bytes, one token each, as Whisper's vocabulary begins."""
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    return {character: index for index, character in enumerate(bytes_to_unicode().values())}
-
-
-def write_whisper(folder: Path, *, multilingual: bool = True) -> Path:
-    """Write a Whisper of random weights with its processor, as the hub's folders are."""
-    vocabulary = tokens_of_bytes()
-    languages = ["en", "fr", "zh"] if multilingual else []
-    special = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{name}|>" for name in languages)]
-    special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>"]
-    special += ["<|nospeech|>", "<|notimestamps|>"]
-    special += [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
-    tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[])
-    tokenizer.add_special_tokens({"additional_special_tokens": special})
-    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in special}
-    assert len(set(ids.values())) == len(special)
-    end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
-    config = transformers.WhisperConfig(
-        vocab_size=len(tokenizer),
-        num_mel_bins=80,
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        max_target_positions=40,
-        init_std=0.4,
-        pad_token_id=end,
-        bos_token_id=end,
-        eos_token_id=end,
-        decoder_start_token_id=start,
-        suppress_tokens=None,
-        begin_suppress_tokens=None,
-    )
-    torch.manual_seed(3)
-    model = transformers.WhisperForConditionalGeneration(config)
-    model.generation_config = transformers.GenerationConfig(
-        is_multilingual=multilingual,
-        lang_to_id={f"<|{name}|>": ids[f"<|{name}|>"] for name in languages},
-        task_to_id={name: ids[f"<|{name}|>"] for name in ("translate", "transcribe")},
-        no_timestamps_token_id=ids["<|notimestamps|>"],
-        max_initial_timestamp_index=50,
-        decoder_start_token_id=start,
-        pad_token_id=end,
-        bos_token_id=end,
-        eos_token_id=end,
-        max_length=24,
-        num_beams=3,  # the judge searches greedily whatever the checkpoint says
-    )
-    model.save_pretrained(folder)
-    extractor = transformers.WhisperFeatureExtractor(feature_size=80)
-    transformers.WhisperProcessor(extractor, tokenizer).save_pretrained(folder)
-    return folder
+def write_whisper(folder: Path, languages: Sequence[str] = ("en", "fr", "zh")) -> Path:
+    """A tiny Whisper whose own settings are a beam search: the judge searches greedily."""
+    return tiny_speech.write_whisper(folder, languages, length=40, max_length=24, num_beams=3)
 
 
 def write_ctc(folder: Path) -> Path:
-    """Write a wav2vec 2.0 with a CTC head of random weights, its tokenizer and extractor."""
-    folder.mkdir(parents=True, exist_ok=True)
-    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"]
-    vocabulary = folder / "vocab.json"
-    vocabulary.write_text(json.dumps({letter: i for i, letter in enumerate(letters)}))
-    transformers.Wav2Vec2CTCTokenizer(str(vocabulary)).save_pretrained(folder)
-    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
-    extractor.save_pretrained(folder)
-    config = transformers.Wav2Vec2Config(
-        vocab_size=len(letters),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="group",
-        initializer_range=0.4,
-        ctc_loss_reduction="mean",
-    )
-    torch.manual_seed(0)
-    transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
-    return folder
+    return tiny_speech.write_ctc(folder, masked=False)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +108,7 @@ def test_the_language_is_told_and_named(whisper):
 
 
 def test_an_english_whisper_takes_no_language(tmp_path):
-    folder = write_whisper(tmp_path, multilingual=False)
+    folder = write_whisper(tmp_path, languages=())
     assert load_asr(f"hf/{folder}").transcribe(sounds(1.0))[0]
     with pytest.raises(UsageError, match="English only"):
         load_asr(f"hf/{folder}", language="fr")

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 PIL = pytest.importorskip("PIL")
 transformers = pytest.importorskip("transformers")
 
+from annotators.tiny_siglip import write_siglip  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from mio_eval.annotators.clip_models import digest, exact_inference, load_encoder, slug  # noqa: E402
@@ -154,19 +155,7 @@ def test_long_texts_keep_their_end_and_are_counted(tiny_clip):
 
 
 def test_transformers_siglip_is_the_librarys_own(tmp_path, images):
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-
-    shared = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    shared |= {"num_attention_heads": 2}
-    config = transformers.SiglipConfig(
-        text_config=shared | {"vocab_size": 50},
-        vision_config=shared | {"image_size": 56, "patch_size": 14},
-    )
-    torch.manual_seed(0)
-    model = transformers.SiglipModel(config).eval()
-    model.save_pretrained(tmp_path)
-    processor = SiglipImageProcessorPil(size={"height": 56, "width": 56})
-    processor.save_pretrained(tmp_path)
+    model, processor = write_siglip(tmp_path)
     encoder = load_encoder(f"hf/{tmp_path}", device="cpu")
     assert encoder.crop == "none"
     pixels = torch.cat([processor(i, return_tensors="pt").pixel_values for i in images])
@@ -265,7 +254,10 @@ def test_open_clip_activation_follows_the_checkpoint(
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("clip", "clip_i: unknown encoder 'clip'; expected open_clip/MODEL/PRETRAINED, hf/ID"),
+        (
+            "clip",
+            "the judge clip .*: unknown encoder 'clip'; expected open_clip/MODEL/PRETRAINED, hf/ID",
+        ),
         ("hf/", "unknown encoder 'hf/'"),
         ("open_clip/ViT-L-14", "unknown encoder 'open_clip/ViT-L-14'"),
         ("open_clip/ViT-L14/openai", "unknown open_clip model 'ViT-L14'; did you mean ViT-L-14"),
@@ -274,7 +266,7 @@ def test_open_clip_activation_follows_the_checkpoint(
 )
 def test_unknown_names(open_clip, spec, message):
     with pytest.raises(UsageError, match=message):
-        load_encoder(spec, metric="clip_i")
+        load_encoder(spec)
 
 
 def test_a_model_that_cannot_be_fetched(monkeypatch):
@@ -282,10 +274,10 @@ def test_a_model_that_cannot_be_fetched(monkeypatch):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UsageError) as caught:
-        load_encoder("hf/mio-eval-tests/none", metric="clip_t", alternative="use enc=hf/FOLDER")
+        load_encoder("hf/mio-eval-tests/none")
     message = str(caught.value)
-    assert message.startswith("clip_t: cannot load hf/mio-eval-tests/none (")
-    assert message.endswith("use enc=hf/FOLDER")
+    assert message.startswith("the judge clip (it compares images and texts): cannot load hf/mio-")
+    assert "--judge clip=hf/FOLDER" in message
     assert "\n" not in message
 
 
@@ -294,8 +286,8 @@ def test_a_model_that_cannot_be_fetched(monkeypatch):
 )
 def test_a_missing_package_is_named(monkeypatch, module, spec):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=rf"clip_i: .*{module}.*pip install 'mio-eval\[clip\]'"):
-        load_encoder(spec, metric="clip_i")
+    with pytest.raises(UsageError, match=rf"judge clip .*{module}.*pip install 'mio-eval\[clip\]'"):
+        load_encoder(spec)
 
 
 def test_another_family_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -112,3 +113,17 @@ def test_json_and_csv_lie_beside_it(board, site):
     for name in ("leaderboard.json", "leaderboard.csv"):
         assert board.js("return document.querySelector(arguments[0]) !== null", f"a[href='{name}']")
         assert (site.parent / name).is_file()
+
+
+def test_a_score_bears_flags_that_its_group_does_not(browser, speech, tmp_path):
+    """The primary metric follows the protocol on sample data, the other one does not."""
+    shutil.copytree(speech[0], tmp_path / "runs" / "one")
+    path = tmp_path / "runs" / "one" / "run.json"
+    data = json.loads(path.read_text())
+    data["tasks"]["librispeech"]["metrics"]["cer"]["norm"] = "none"
+    path.write_text(json.dumps(data))
+    found = find_runs([tmp_path / "runs"])
+    browser.open(write_site(found, tmp_path / "site", title="B", published=False, reports=False))
+    assert browser.all_text(".group h3 .tag") == ["SAMPLE"]
+    assert browser.all_text(".group tbody .tag") == ["OTHER SETTINGS"]
+    browser.assert_quiet()

@@ -177,15 +177,17 @@ def make_world(folder: Path) -> World:
     """Make runs of every kind, and the files beside them."""
     runs = Runs(folder)
     right = {name: transcript(i) for i, name in enumerate(SPEECH_IDS)}
-    bad = dict.fromkeys(SPEECH_IDS, "nothing")
+    # Runs in which all samples score alike have no spread to test with.
+    slip = {SPEECH_IDS[-1]: "no"}
+    bad = {name: "nothing " * (1 + i % 3) for i, name in enumerate(SPEECH_IDS)}
     paths = {
         "data": runs.data,
         "runs": folder / "runs",
         "none": folder / "none",
-        "done": runs(name="done"),
-        "again": runs(name="again", seed=1),
+        "done": runs(change=slip, name="done"),
+        "again": runs(change=slip, name="again", seed=1),
         "worse": runs(change=bad, name="worse"),
-        "unsure": runs(change=dict.fromkeys(SPEECH_IDS[:2], "no"), name="unsure"),
+        "unsure": runs(change=slip | dict.fromkeys(SPEECH_IDS[:2], "no"), name="unsure"),
         "other": runs(name="other", metric_settings=("wer.norm=none",)),
         "partial": runs(name="partial", drop=3),
         "failed": runs(name="failed", drop=3, max_failures="0"),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
 import pytest
 from conftest import write_jsonl
+from golden_files import read_golden
+from metrics.caption_cases import EDGE_CASES, fakecap_captions, fakecap_golden
 
 import mio_eval
 from mio_eval.metrics.ptb import TOKENIZER, ptb_tokenize
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 KEYS = [
     *("metric", "value", "ci_low", "ci_high", "n_expected", "n_scored", "n_failed", "signature"),
     "per_sample",
@@ -27,10 +27,6 @@ CAPTION_METRICS = {
     "rouge_l": "ROUGE_L",
 }
 V = f"v:{mio_eval.__version__}"
-
-
-def read(path: Path):
-    return json.loads(gzip.decompress(path.read_bytes()))
 
 
 def score(invoke, metric, predictions, references, *options):
@@ -60,13 +56,7 @@ def files(tmp_path):
 
 @pytest.fixture(scope="module")
 def fakecap():
-    folder = GOLDEN / "captioning"
-    references: dict[str, list[str]] = {}
-    for row in read(folder / "fakecap_refs.json.gz")["annotations"]:
-        references.setdefault(str(row["image_id"]), []).append(row["caption"])
-    results = read(folder / "fakecap_results.json.gz")
-    texts = {str(row["image_id"]): row["caption"] for row in results}
-    return texts, references, read(folder / "fakecap_golden.json.gz")
+    return *fakecap_captions(), fakecap_golden()
 
 
 @pytest.mark.parametrize("metric", CAPTION_METRICS)
@@ -84,11 +74,9 @@ def test_fakecap(invoke, files, fakecap, metric):
     assert shown["signature"] == f"{metric}|tok:{TOKENIZER}|{df}n:1000|refs:5-6|{V}"
 
 
-EDGE_CASES = {
+READABLE_CASES = {
     name: case
-    for name, case in json.loads(
-        (GOLDEN / "captioning" / "edge_cases_golden.json").read_text(encoding="utf-8")
-    ).items()
+    for name, case in EDGE_CASES.items()
     # The cases hold tokens; those that our tokenizer gives back can come in by a file.
     if all(
         ptb_tokenize(text) == text.split()
@@ -99,11 +87,11 @@ EDGE_CASES = {
 
 
 def test_most_edge_cases_are_covered():
-    assert len(EDGE_CASES) >= 5
+    assert len(READABLE_CASES) >= 5
 
 
 @pytest.mark.parametrize("metric", CAPTION_METRICS)
-@pytest.mark.parametrize("case", EDGE_CASES.values(), ids=EDGE_CASES)
+@pytest.mark.parametrize("case", READABLE_CASES.values(), ids=READABLE_CASES)
 def test_edge_case(invoke, files, case, metric):
     texts = {i: text for i, (text,) in case["res"].items()}
     shown = score(invoke, metric, *files(texts, case["gts"]))
@@ -120,7 +108,7 @@ def test_edge_case(invoke, files, case, metric):
 
 @pytest.fixture(scope="module")
 def speech():
-    pairs = read(GOLDEN / "asr" / "wer_golden.json.gz")["pairs"]
+    pairs = read_golden("asr/wer_golden.json.gz")["pairs"]
     return {f"u{i}": pair for i, pair in enumerate(pairs)}
 
 

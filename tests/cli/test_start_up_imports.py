@@ -7,32 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from loaded_modules import loaded
 
 HEAVY = {
     *("torch", "transformers", "pandas", "scipy", "datasets", "PIL", "soundfile", "numpy"),
     *("huggingface_hub", "jiwer", "soxr", "faster_whisper", "pyarrow", "matplotlib"),
 }
-PROGRAM = """
-import json, sys
-from mio_eval.cli.app import main
-try:
-    main(json.loads(sys.argv[1]))
-except SystemExit as stop:
-    code = stop.code
-print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
-"""
-
-
-def loaded(*arguments: str) -> set[str]:
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    code, modules = json.loads(ended.stderr.splitlines()[-1])
-    assert code == 0
-    return set(modules)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 from prediction_runs import SPEECH_IDS
+from rich.console import Console
 
 from mio_eval import compare, load_run
 from mio_eval.comparison.baseline import read_baseline, write_baseline
+from mio_eval.comparison.terminal import print_comparison
 from mio_eval.errors import IncomparableError, UsageError
+from mio_eval.jsonio import digest
 from mio_eval.metrics import get_metric
 
 
@@ -221,6 +227,8 @@ def test_binary_answers_have_mcnemar():
 
     member = _Paired(None, metric, table([1, 1, 1, 0, 0]), table([1, 0, 0, 1, 0]))
     assert _discordant(member) == (2, 1)
+    member = _Paired(None, metric, table([0, 0, 0]), table([0, 1, 0]))
+    assert _discordant(member) == (0, 1)
 
 
 def test_published_row_is_unpaired_and_says_so(runs):
@@ -241,6 +249,72 @@ def test_published_row_is_unpaired_and_says_so(runs):
         compare(run, "published:nobody")
     with pytest.raises(UsageError, match="at least one run"):
         compare("published:MIO-Instruct", "published:MIO-Base")
+
+
+def test_no_spread_is_no_certainty(runs, tmp_path):
+    """A dozen right answers do not prove that a published number is beaten."""
+    perfect = runs(name="a")
+    (row,) = compare(perfect, "published:MIO-Base", allow_different=["data"]).rows
+    assert row.difference == pytest.approx(6.3)
+    assert row.p_unpaired is row.ci_low is row.standard_error is row.mde is None
+    assert row.verdict == "untested"
+    assert "all samples of one side are alike" in row.notes[-1]
+    worse = runs(change=dict.fromkeys(SPEECH_IDS, "no"), name="b")
+    baseline = write_baseline(perfect, tmp_path / "b.json", aggregates=True)
+    row = compare(baseline, worse, metrics=["wer"]).rows[0]
+    assert (row.method, row.verdict, row.p_unpaired) == ("unpaired", "untested", None)
+
+
+def test_published_row_beside_a_secondary_metric_of_other_settings(runs):
+    run = runs(name="a", metric_settings=("wer.norm=none",))
+    edit(run, lambda data: data["tasks"]["librispeech"].update(primary="cer"))
+    with pytest.raises(IncomparableError, match=r"signature\.published is 'wer with norm=none"):
+        compare(run, "published:MIO-Base", allow_different=["data", "judges"])
+
+
+def test_published_row_beside_an_unfinished_run(runs):
+    run = runs(name="a")
+    edit(run, lambda data: data.update(status="running"))
+    with pytest.raises(IncomparableError, match="not finished"):
+        compare(run, "published:MIO-Base", allow_different=["data"])
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_coarser_clusters_are_resampled(runs, tmp_path, swapped):
+    """A baseline that knows no speakers must not make twelve units of three."""
+    one, two = runs(name="a"), runs(change=dict.fromkeys(SPEECH_IDS[:3], "no"), name="b")
+    file = write_baseline(one, tmp_path / "b.json")
+    content = json.loads(file.read_text())
+    del content["sha256"]
+    stored = content["statistics"]["librispeech"]
+    stored["clusters"] = stored["ids"]
+    file.write_text(json.dumps(content | {"sha256": digest(content)}))
+    direct, through = (
+        compare(*((two, first) if swapped else (first, two)), metrics=["wer"]).rows[0]
+        for first in (one, file)
+    )
+    assert direct.clusters == through.clusters == 3
+    assert (direct.ci_low, direct.ci_high) == (through.ci_low, through.ci_high)
+    assert not direct.notes
+    assert "cluster samples differently" in through.notes[0]
+
+
+def test_results_of_one_name_are_told_apart(runs, tmp_path):
+    """Run directories may have one name in different folders."""
+    places = []
+    for number, bad in enumerate(([], SPEECH_IDS[:1], SPEECH_IDS[:6])):
+        run = runs(change=dict.fromkeys(bad, "no"), name="m")
+        place = tmp_path / str(number) / "run"
+        shutil.copytree(run, place)
+        places.append(place)
+    result = compare(*places, metrics=["wer"])
+    assert result.others == (str(places[1]), str(places[2]))
+    assert [row.second for row in result.rows] == list(result.others)
+    buffer = io.StringIO()
+    print_comparison(result, Console(file=buffer, width=200))
+    assert len(re.findall(r"^ *wer ", buffer.getvalue(), re.MULTILINE)) == 2
+    with pytest.raises(UsageError, match="given twice"):
+        compare(places[0], places[1], places[1])
 
 
 def test_baseline_file_compares_as_its_run(runs, tmp_path):
@@ -276,6 +350,7 @@ def test_usage_errors(runs, tmp_path):
         ((run, run), {"alpha": 0}, "alpha 0"),
         ((run, run), {"alpha": float("nan")}, "alpha nan"),
         ((run, run), {"top": -1}, "top -1"),
+        ((run, run), {"resamples": 5}, "resamples 5: expected 100 or more"),
     ):
         with pytest.raises(UsageError, match=message):
             compare(*arguments, **options)

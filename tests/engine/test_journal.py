@@ -74,6 +74,12 @@ def test_a_record_is_read_as_it_was_written(value: object) -> None:
         assert repr(read["meta"]) == repr(value)  # 1 is not 1.0, nor 0.0 -0.0
 
 
+def test_escapes_of_lone_surrogates_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"id":"\\ud800","status":"ok"}\n{"id":"b","status":"ok"}\n')
+    assert [row["id"] for row in read_journal(path)] == ["\ud800", "b"]
+
+
 def test_lone_surrogates_are_replaced_not_fatal(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     write(path, [record("a\udfff", "\ud800é", references=["\udc00"], meta={"k\ud800": [1]})])

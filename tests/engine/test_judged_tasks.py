@@ -185,6 +185,20 @@ def test_an_unscored_split_writes_a_submission(run, tmp_path):
     assert verify(result.path).ok
 
 
+def test_vizwizs_server_knows_questions_by_their_images(run, tmp_path):
+    folder = tmp_path / "data" / "vizwiz"
+    names = [f"VizWiz_test_{i:08d}.jpg" for i in range(3)]
+    for place in ("Annotations", "test"):
+        (folder / place).mkdir(parents=True)
+    questions = [{"image": name, "question": "What is this?"} for name in names]
+    (folder / "Annotations" / "test.json").write_text(json.dumps(questions))
+    for name in names:
+        Pillow.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "test" / name)
+    result = run(Copier({}), "vizwiz:test", tmp_path / "data")
+    rows = json.loads((result.path / "vizwiz@test" / "submission.json").read_text())
+    assert rows == [{"image": name, "answer": "cat"} for name in names]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("asr", "expected role=model"), ("asr=", "expected role=model"), ("ars=starter", "asr")],

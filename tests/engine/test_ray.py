@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,32 @@ def test_a_killed_run_goes_on(world: World, cluster: str) -> None:
     again = set(world.started()[position:])
     assert not again & kept
     assert [path.name for path in Path(run).rglob(".*")] == [".lock"]
+
+
+def test_a_worker_with_another_model_is_refused(world: World) -> None:
+    """Its answers would be kept, and cached, under the name of the run's own model."""
+    from mio_eval.engine.ray_worker import Setup, Worker
+    from mio_eval.models import create_model
+
+    arguments = {"log": str(world.log)}
+    setup = Setup(
+        model="engine.backends_for_tests:Counting",
+        model_args={**arguments, "version": "2"},
+        path=(),
+        allow_partial=False,
+        deterministic=False,
+        seed=0,
+        timeout=5.0,
+        batch_size=2,
+        auto=False,
+        threads=1,
+        prefetch_bytes=1 << 20,
+    )
+    wanted = create_model(setup.model, arguments).identity().to_json()
+    error = Worker(asdict(setup)).load(["image"], "text", wanted)
+    assert error is not None
+    assert error["exit_code"] == 2
+    assert 'another model than the run: version "2" instead of "1"' in error["text"]
+    assert (
+        Worker(asdict(replace(setup, model_args=arguments))).load(["image"], "text", wanted) is None
+    )

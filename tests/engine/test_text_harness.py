@@ -16,6 +16,7 @@ import yaml
 
 from mio_eval.data import lm_eval_tasks
 from mio_eval.data.lm_eval_tasks import load_tasks, mmlu, mmlu_file, read_mmlu
+from mio_eval.engine import Options, evaluate
 from mio_eval.engine.cache import ResponseCache
 from mio_eval.engine.generate import Generation
 from mio_eval.engine.journal import read_journal
@@ -97,6 +98,23 @@ def test_equals_lm_eval_with_its_own_model(llama: Path, folder: Path) -> None:
     assert score.value == pytest.approx(100 * theirs["results"]["mio_mmlu_sample"]["acc,none"])
     assert 0 < score.value < 100
     assert len({row["output"]["text"] for row in ours}) == 4
+
+
+def test_batch_size_of_the_command_line_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Counted(Ruler):
+        def loglikelihood(self, requests: Any) -> Any:
+            sizes.append(len(requests))
+            return super().loglikelihood(requests)
+
+    monkeypatch.setattr("mio_eval.engine.plan.create_model", lambda name, arguments: Counted())
+    options = {"model": "ruler", "data": "sample", "limit": 3, "cache": False}
+    for size in (3, "auto", None):
+        evaluate(Options(("mmlu",), batch_size=size, out=str(tmp_path / str(size)), **options))
+    assert sizes == [3, 3, 3, 3, 12, 12]
 
 
 def test_row_is_the_contracts(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import write_jsonl
+from prediction_runs import COCO_IDS
 
 from mio_eval import load_run
 from mio_eval.errors import RunError, UsageError
@@ -36,8 +37,8 @@ def test_valid_by_its_schema(fixture, request, tmp_path):
     for path in files:
         record = json.loads(path.read_text())
         check.validate(record)
-        task = record["evaluation_results"][0]["evaluation_name"]
-        assert "sample data" not in task
+        task, _, part = record["evaluation_results"][0]["evaluation_name"].partition(" ")
+        assert part == f"(12 of {data['data'][task]['split_expected']} samples)"
         for result in record["evaluation_results"]:
             score = data["results"][task][result["metric_config"]["metric_name"]]
             details = result["score_details"]
@@ -53,7 +54,8 @@ def test_place_in_the_datastore(speech, tmp_path):
     (path,) = export_run(speech, "every-eval-ever", tmp_path, {"model_id": "org/model-1"})
     place = path.relative_to(tmp_path).as_posix()
     name = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\.json"
-    assert re.fullmatch(rf"data/librispeech/org/model-1/{name}", place)
+    label = r"librispeech \(12 of 2620 samples\)"  # no part of a split passes for the whole
+    assert re.fullmatch(rf"data/{label}/org/model-1/{name}", place)
     assert json.loads(path.read_text())["model_info"]["id"] == "org/model-1"
 
 
@@ -117,3 +119,11 @@ def test_settings_are_checked(speech, tmp_path):
         export_run(speech, "every-eval-ever", tmp_path, {"relationship": "first"})
     with pytest.raises(UsageError, match="organization"):
         export_run(speech, "every-eval-ever", tmp_path, {"organisation": "Us"})
+
+
+def test_degrees_are_not_right_or_wrong(module_runs, tmp_path):
+    """A caption that scores 0 is not marked wrong, even where every caption scores 0."""
+    run = module_runs("coco_caption", dict.fromkeys(COCO_IDS, "zzz qqq"), name="noise")
+    assert load_run(run).data["results"]["coco_caption"]["cider"]["value"] == 0.0
+    written = export_run(run, "every-eval-ever", tmp_path)
+    assert not [path for path in written if path.suffix == ".jsonl"]

@@ -121,3 +121,34 @@ def test_sample_data_are_named(whole, tmp_path):
     assert "librispeech (sample data) (first 12)" in names
     results = json.loads(export_run(run, "lm-eval", tmp_path / "lm")[0].read_text())
     assert "sample data" in results["results"]["librispeech"]["alias"]
+
+
+def test_incomplete_data_are_named(whole, tmp_path):
+    """A dozen of 2,620 samples without --limit: what is at hand is not the split either."""
+    results = json.loads(export_run(whole, "lm-eval", tmp_path / "lm")[0].read_text())
+    assert results["results"]["librispeech"]["alias"] == "librispeech (12 of 2620 samples)"
+    card = hub.ModelCard.load(export_run(whole, "hf", tmp_path / "hf")[0])
+    names = {r.dataset_name for r in card.data.eval_results if r.metric_type == "wer"}
+    assert {name.rpartition("(")[2] for name in names} == {"test-clean, 12 of 2620 samples)"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["results"]["librispeech"]["wer"].update(n_failed=1, n_scored=11),
+        lambda d: d["data"]["librispeech"].update(split="train-clean-100"),
+        lambda d: d["tasks"]["librispeech"]["metrics"]["wer"].update(norm="none"),
+        lambda d: d["results"]["librispeech"]["cer"].update(n_failed=1, n_scored=11),
+    ],
+    ids=["failures", "split", "settings", "another"],
+)
+def test_flagged_scores_go_to_no_leaderboard(whole, tmp_path, change, request):
+    run = tmp_path / "whole"
+    shutil.copytree(whole, run)
+    data = json.loads((run / "run.json").read_text())
+    data["data"]["librispeech"] |= {"mode": "hub", "split_expected": 12, "revision": "a" * 40}
+    change(data)
+    (run / "run.json").write_text(json.dumps(data))
+    paths = export_run(run, "hf", tmp_path / "out")
+    # Failures of another metric are no flag of this score.
+    assert len(paths) == (2 if request.node.callspec.id == "another" else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -320,3 +321,56 @@ class TestOutputs:
         assert json.loads(json.dumps(content, allow_nan=False)) == json.loads(json.dumps(content))
         assert content["verdict"] == "GO"
         assert content["rules"][0]["comparison"]["n_shared"] == 12
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "verdict"),
+    [
+        (100 * (7 / 100), {"ceiling": 7.0}, "GO"),  # 7.000000000000001
+        (7.0001, {"ceiling": 7.0}, "NO-GO"),
+        (100 * (29 / 100), {"floor": 29.0}, "GO"),  # 28.999999999999996
+        (28.9999, {"floor": 29.0}, "NO-GO"),
+    ],
+)
+def test_rounding_decides_nothing(runs, value, limits, verdict):
+    run = runs(name="a")
+    data = json.loads((run / "run.json").read_text())
+    data["results"]["librispeech"]["wer"]["value"] = value
+    (run / "run.json").write_text(json.dumps(data))
+    assert gate(run, run, policy(wer(**limits))).verdict == verdict
+
+
+def test_rounding_of_a_difference_and_of_a_share_decides_nothing():
+    """What an interval of equal runs may look like through other sums; 29 % of 100 samples."""
+    from mio_eval.comparison.results import Comparison
+    from mio_eval.gating.policy import Rule
+    from mio_eval.gating.rules import judge_rule
+
+    score = {"value": 5.0, "unit": "%", "n_failed": 29, "n_expected": 100}
+    run = SimpleNamespace(name="r", data={"results": {"librispeech": {"wer": score}}})
+
+    def row(high):
+        return Comparison(
+            *("librispeech", "wer", "%", False, True, "a", "b", "paired", 5.0, 5.0, 0.0),
+            ci_low=0.0,
+            ci_high=high,
+        )
+
+    rule = Rule(task="librispeech", metric="wer", margin=0.0, max_failures="29%")
+    assert 0.29 * 100 < 29
+    for high, outcome in ((1.1e-13, "pass"), (1e-6, "inconclusive")):
+        found = judge_rule(rule, run, run, row(high))
+        assert [check.outcome for check in found.checks] == ["pass", outcome]
+
+
+def test_failed_and_missing_samples_add_up(runs):
+    """Two fail in both; four more the run never had."""
+    every = runs.good("librispeech")
+    texts = {name: every[name] for name in [*SPEECH_IDS[2:], *SPEECH_IDS[:2]]}
+    one, two = runs(texts=texts, drop=2, name="a"), runs(texts=texts, drop=2, name="b", limit=8)
+    rules = policy(wer(margin=50.0, max_failures=5), allow_different=["data"])
+    found = gate(two, one, rules)
+    assert found.verdict == "NO-GO"
+    assert "6 of 12 samples failed or missing, 5 allowed" in found.reasons[0]
+    rules["rules"][0]["max_failures"] = "50%"
+    assert gate(two, one, rules).verdict == "GO"

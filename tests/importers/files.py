@@ -96,7 +96,7 @@ def write_lmms_eval(
         "configs": {task: {"task": task, "dataset_path": "org/data", "test_split": "test"}},
         "versions": {task: "Yaml"},
         "n-shot": {task: 0},
-        "higher_is_better": {task: dict.fromkeys(metrics, True)},
+        "higher_is_better": {task: {metric: metric != "wer" for metric in metrics}},
         "n-samples": {task: {"original": 50, "effective": count}},
         "config": {"model": "qwen", "model_args": "pretrained=org/m", "limit": None},
         "git_hash": "75571cfe",

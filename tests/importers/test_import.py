@@ -126,16 +126,21 @@ def test_ids_from_a_field(tmp_path):
         import_results(path, "lm-eval", tmp_path / "b.json", id_field="doc.nam")
 
 
-def test_our_own_export_comes_back(speech, tmp_path):
-    """lm-eval's format there and back: the same samples, the same failures, no difference."""
-    export_run(speech, "lm-eval", tmp_path / "out")
-    done = import_results(
-        tmp_path / "out",
+def there_and_back(run, folder):
+    """Import what `run` exports in lm-eval's format: `folder/b.json`."""
+    export_run(run, "lm-eval", folder / "out")
+    return import_results(
+        folder / "out",
         "lm-eval",
-        tmp_path / "b.json",
+        folder / "b.json",
         metrics={"wer_utt_mean": "wer_utt_mean"},
         scales={"wer_utt_mean": 1.0},
     )
+
+
+def test_our_own_export_comes_back(speech, tmp_path):
+    """lm-eval's format there and back: the same samples, the same failures, no difference."""
+    done = there_and_back(speech, tmp_path)
     how = {metric: why for _, metric, why in done.rows}
     assert how["cer@lm-eval"].startswith("unpaired: it is not the mean of its samples")
     assert how["wer_utt_mean"] == "paired"
@@ -155,14 +160,7 @@ def test_our_own_export_comes_back(speech, tmp_path):
 
 
 def test_gate_refuses_an_import_until_told(speech, tmp_path):
-    export_run(speech, "lm-eval", tmp_path / "out")
-    baseline = import_results(
-        tmp_path / "out",
-        "lm-eval",
-        tmp_path / "b.json",
-        metrics={"wer_utt_mean": "wer_utt_mean"},
-        scales={"wer_utt_mean": 1.0},
-    ).path
+    baseline = there_and_back(speech, tmp_path).path
     rule = {"task": "librispeech", "metric": "wer_utt_mean", "margin": 1, "max_failures": 3}
     refused = gate(speech, baseline, {"version": 1, "rules": [rule]})
     assert refused.verdict == "INCONCLUSIVE"
@@ -321,3 +319,82 @@ def test_real_run_of_lm_eval(tmp_path, monkeypatch):
     assert scores["acc_norm@lm-eval"]["value"] == pytest.approx(
         results["results"]["sums"]["acc_norm,none"]
     )
+
+
+def test_values_that_are_no_numbers_are_said(tmp_path):
+    """A metric that came to NaN is a failure of theirs: it does not vanish."""
+    path = write_lm_eval(tmp_path / "in", {"quiz": RIGHT})
+    content = json.loads(path.read_text())
+    content["results"]["quiz"] |= {"f1,none": float("nan"), "em,none": "N/A"}
+    path.write_text(json.dumps(content))
+    done = import_results(path, "lm-eval", tmp_path / "b.json")
+    assert done.rows == (("quiz", "acc", "paired"),)
+    assert done.left_out == (
+        "quiz: f1,none: its value is no number",
+        "quiz: em,none: its value is no number",
+    )
+
+
+def test_a_metric_of_the_other_direction_is_said(tmp_path):
+    path = write_lm_eval(tmp_path / "in", {"quiz": RIGHT}, samples=False)
+    done = import_results(
+        path, "lm-eval", tmp_path / "b.json", metrics={"acc": "wer"}, scales={"acc": 100.0}
+    )
+    said = "OTHER DIRECTION: lm-eval says that higher is better, our wer that lower is"
+    assert said in done.rows[0][2]
+    score = read_baseline(tmp_path / "b.json").data["results"]["quiz"]["wer"]
+    assert said in score["note"]
+
+
+def test_counts_of_our_own_export_are_kept(module_runs, tmp_path):
+    """Samples with an output that a judge failed on are in no count of lm-eval's format."""
+    run = module_runs(change=dict.fromkeys(["100-7-0000", "100-7-0001"], "no"), name="counted")
+    path = run / "librispeech" / "stats.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines[:2]:
+        line |= {"stats": {}, "scores": {}}
+    write_jsonl(path, lines)
+    data = json.loads((run / "run.json").read_text())
+    for score in data["results"]["librispeech"].values():
+        score |= {"n_scored": 10, "n_failed": 2}
+    (run / "run.json").write_text(json.dumps(data))
+    results = export_run(run, "lm-eval", tmp_path / "out")[0]
+    import_results(results, "lm-eval", tmp_path / "b.json")
+    score = read_baseline(tmp_path / "b.json").data["results"]["librispeech"]["wer@lm-eval"]
+    assert (score["n_expected"], score["n_scored"], score["n_failed"]) == (12, 10, 2)
+
+
+def test_another_scale_or_direction_is_another_definition(tmp_path):
+    """0.7 and 70 of one metric are no difference of 69.3."""
+    path = write_lm_eval(tmp_path / "in", {"quiz": RIGHT}, metric="em")
+    files = [
+        import_results(path, "lm-eval", tmp_path / f"{i}.json", scales=scales).path
+        for i, scales in enumerate(({}, {"em": 1.0}, {"em": 100.0}))
+    ]
+    assert compare(files[0], files[1]).rows[0].difference == 0.0
+    with pytest.raises(IncomparableError, match=r"signature\.em@lm-eval\.scale is absent / '100'"):
+        compare(files[0], files[2])
+    content = json.loads(path.read_text())
+    content["higher_is_better"]["quiz"]["em"] = False
+    path.write_text(json.dumps(content))
+    other = import_results(path, "lm-eval", tmp_path / "other.json").path
+    with pytest.raises(IncomparableError, match=r"signature\.em@lm-eval\.higher_is_better"):
+        compare(files[0], other)
+
+
+def test_a_failed_run_of_ours_is_no_baseline(module_runs, tmp_path):
+    run = module_runs(drop=3, name="unfit", max_failures="0")
+    results = export_run(run, "lm-eval", tmp_path / "out")[0]
+    ours = {"metrics": {"wer": "wer"}, "scales": {"wer": 1.0}}
+    baseline = import_results(results, "lm-eval", tmp_path / "b.json", **ours).path
+    assert read_baseline(baseline).data["status"] == "failed"
+    rule = {"task": "librispeech", "metric": "wer", "margin": 1.0}
+    good = import_results(
+        export_run(module_runs(name="fit"), "lm-eval", tmp_path / "fit")[0],
+        "lm-eval",
+        tmp_path / "good.json",
+        **ours,
+    ).path
+    found = gate(read_baseline(good), baseline, {"version": 1, "rules": [rule]})
+    assert found.verdict == "INCONCLUSIVE"
+    assert "the baseline's status is failed" in found.reasons[0]

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from media.clips import can_encode, numbered, tone, write_clip, write_sound
 
-from mio_eval.media import video
+from mio_eval.media import audio_track
+from mio_eval.media.audio_track import load_audio_track
 from mio_eval.media.decode import DecodeError, load_audio
 from mio_eval.media.frames import parse_policy
-from mio_eval.media.video import load_audio_track, load_frames
+from mio_eval.media.video import load_frames
 from mio_eval.types import Audio, Media, Video
 
 
@@ -80,6 +81,6 @@ def test_bad_sounds_are_errors(tmp_path: Path, message: str) -> None:
 @pytest.mark.parametrize("name", ["a.mkv", "a.aac"])
 def test_sounds_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     path = write_sound(tmp_path / name, tone(3.0))
-    monkeypatch.setattr(video, "MAX_AUDIO_SECONDS", 2)
+    monkeypatch.setattr(audio_track, "MAX_AUDIO_SECONDS", 2)
     with pytest.raises(DecodeError, match="too long"):
         load_audio_track(Audio(path))

@@ -67,6 +67,13 @@ def test_sixteen_bit_grey_keeps_its_brightness(kind):
     assert np.array_equal(found, np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2))
 
 
+@pytest.mark.parametrize(("kind", "dtype"), [("TIFF", "int32"), ("TIFF", "float32"), ("PPM", "u2")])
+def test_grey_without_a_known_white_is_refused(kind, dtype):
+    """Clipped at 255, an image from 0 to 1 is black and one from 0 to 65,535 is white."""
+    grey = np.arange(64).reshape(8, 8).astype(dtype)
+    assert "pixels of 32 bits" in refusal(encode(PILImage.fromarray(grey), kind))
+
+
 def png_16_bit_rgb(pixels: np.ndarray) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return (

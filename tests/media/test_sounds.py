@@ -158,3 +158,48 @@ def test_too_long_by_its_header_alone():
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_audio(Audio(tmp_path / "nowhere.flac"))
+
+
+def mp3(*, stated: bool, variable: bool, rate: int = 16_000, tag: bytes = b"") -> bytes:
+    """Five seconds that grow louder, with or without a header that states how long they are."""
+    av = pytest.importorskip("av")
+    clock = np.arange(5 * rate) / rate
+    wave = (np.sin(2 * np.pi * 440 * clock) * clock / 10).astype(np.float32)
+    buffer = io.BytesIO()
+    options = {} if stated else {"write_xing": "0", "id3v2_version": "0"}
+    with av.open(buffer, "w", format="mp3", options=options) as container:
+        stream = container.add_stream("mp3", rate=rate, layout="mono")
+        if variable:
+            stream.codec_context.qscale = True
+            stream.codec_context.global_quality = 4 * 118
+        frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+        frame.rate = rate
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return tag + buffer.getvalue()
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
+@pytest.mark.parametrize("stated", [True, False])
+def test_mp3_is_heard_to_its_end(stated, rate):
+    """Without the header libsndfile guesses a length, which is never quite right."""
+    tag = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+    data = mp3(stated=stated, variable=False, rate=rate, tag=b"" if stated else tag)
+    assert len(load(data, rate=rate)) == pytest.approx(5 * rate, abs=4 * 1152)
+
+
+def test_mp3_of_which_libsndfile_would_drop_most_is_refused():
+    """It takes the first frame's bit rate for that of the file."""
+    data = mp3(stated=False, variable=True)
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        assert len(file.read()) < 3 * 16_000
+    assert "does not state its length" in refusal(data)
+    assert len(load(mp3(stated=True, variable=True))) == 5 * 16_000
+
+
+def test_what_is_cut_is_not_taken_for_an_unknown_format():
+    """Only of the latter may another decoder be asked."""
+    cut = encode(TONE, kind="MP3", subtype="MPEG_LAYER_III")[:-200]
+    for data, unknown in ((cut, False), (b"no sound at all", True)):
+        with pytest.raises(DecodeError) as error:
+            load(data)
+        assert error.value.unknown is unknown

@@ -28,9 +28,10 @@ from media.clips import (
 
 from mio_eval.errors import UsageError
 from mio_eval.media import video
+from mio_eval.media.audio_track import load_audio_track
 from mio_eval.media.decode import DecodeError
 from mio_eval.media.frames import parse_policy
-from mio_eval.media.video import Frames, load_audio_track, load_frames
+from mio_eval.media.video import Frames, load_frames
 from mio_eval.types import Audio, Video
 
 CLIPS = [

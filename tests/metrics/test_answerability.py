@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-from pathlib import Path
 
 import pytest
+from golden_files import read_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,12 +21,6 @@ from mio_eval.metrics.answerability import (
 )
 from mio_eval.metrics.base import Item
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vqa"
-
-
-def load(name):
-    return json.loads(gzip.decompress((GOLDEN / name).read_bytes()))
-
 
 def literal_average_precision(labels, scores):
     """For every distinct threshold, from high to low: the recall gained times the precision."""
@@ -41,7 +33,8 @@ def literal_average_precision(labels, scores):
 
 
 def test_vizwiz_val():
-    cases, golden = load("vizwiz_val_cases.json.gz"), load("vizwiz_val_golden.json.gz")
+    cases = read_golden("vqa/vizwiz_val_cases.json.gz")
+    golden = read_golden("vqa/vizwiz_val_golden.json.gz")
     answers = [row["answers"] for row in cases["annotations"]]
     given_ = [cases["predictions"][str(row["question_id"])] for row in cases["annotations"]]
     oracle = [max(humans, key=humans.count) for humans in answers]
@@ -146,3 +139,12 @@ def test_ap_of_texts_is_the_definition(rows):
 
 def test_ap_signature():
     assert UnanswerableAp().signature(3) == f"unanswerable_ap|conf:text|n:3|v:{__version__}"
+
+
+def test_a_single_question_has_no_average_precision():
+    """A missed question alone has the average precision of a found one: 1."""
+    metric = UnanswerableAp()
+    humans = ("unanswerable",) * 10
+    values = metric.statistics([Item("a", "cat", humans), Item("b", "unanswerable", humans)]).values
+    assert all(math.isnan(score) for score in metric.per_sample(values))
+    assert metric.score(values.sum(axis=0)) == 100.0

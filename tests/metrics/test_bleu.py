@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metrics.caption_cases import EDGE_CASES, fakecap_golden, fakecap_tokens, images_of
 
 from mio_eval.metrics import get_metric
 from mio_eval.metrics.base import Item
 from mio_eval.metrics.bleu import bleu_from_statistics, bleu_statistics, sentence_bleu
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "captioning"
-EDGE_CASES = json.loads((GOLDEN / "edge_cases_golden.json").read_text(encoding="utf-8"))
 ORDERS = (1, 2, 3, 4)
 
 captions = st.lists(st.sampled_from("abcd"), max_size=9)
-images = st.lists(
-    st.tuples(captions, st.lists(captions, min_size=1, max_size=4)), min_size=1, max_size=9
-)
-
-
-def read(name):
-    with gzip.open(GOLDEN / name, "rt", encoding="utf-8") as file:
-        return json.load(file)
+images = images_of(captions)
 
 
 def naive_statistics(hypothesis, references):
@@ -47,7 +36,7 @@ def naive_statistics(hypothesis, references):
 
 
 def test_fakecap():
-    golden, tokens = read("fakecap_golden.json.gz"), read("fakecap_ptb_tokens.json.gz")
+    golden, tokens = fakecap_golden(), fakecap_tokens()
     stats = bleu_statistics(
         [c.split() for (c,) in tokens["res"].values()],
         [[c.split() for c in group] for group in tokens["gts"].values()],
@@ -91,7 +80,7 @@ def test_definition_in_chunks(items, chunk):
 
 
 def test_same_statistics_across_the_internal_chunks(monkeypatch):
-    tokens = read("fakecap_ptb_tokens.json.gz")
+    tokens = fakecap_tokens()
     hypotheses = [c.split() for (c,) in tokens["res"].values()]
     references = [[c.split() for c in group] for group in tokens["gts"].values()]
     whole = bleu_statistics(hypotheses, references)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import time
-from pathlib import Path
 
 import pytest
+from golden_files import read_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,15 +30,8 @@ from mio_eval.metrics.choice_suites import (
     mme_task,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "mcq"
-
-
-def load(name):
-    return json.loads(gzip.decompress((GOLDEN / name).read_bytes()))
-
-
-CAN_INFER = load("vlmevalkit_can_infer_golden.json.gz")
-MME = load("mme_golden.json.gz")
+CAN_INFER = read_golden("mcq/vlmevalkit_can_infer_golden.json.gz")
+MME = read_golden("mcq/mme_golden.json.gz")
 OPTIONS = list(CAN_INFER["choices"].values())  # a red car, a blue car, a dog, two dogs
 
 
@@ -92,7 +83,7 @@ def test_mme_suite():
 
 
 def test_hallusionbench():
-    golden = load("hallusionbench_golden.json.gz")
+    golden = read_golden("mcq/hallusionbench_golden.json.gz")
     keys = ("category", "subcategory", "set_id", "figure_id", "question_id")
     rows = [
         HallusionQuestion(*(case[k] for k in keys), verdict=int(case["gpt4v_output_gpt_check"]))
@@ -109,7 +100,7 @@ def test_hallusionbench():
 
 
 def test_ocrbench():
-    golden = load("ocrbench_golden.json.gz")
+    golden = read_golden("mcq/ocrbench_golden.json.gz")
     items, types = [], []
     for index, case in enumerate(golden["cases"]):
         answers = case["answers"] if isinstance(case["answers"], list) else [case["answers"]]

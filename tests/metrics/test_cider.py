@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metrics.caption_cases import EDGE_CASES, fakecap_golden, fakecap_tokens, images_of
 
 from mio_eval.metrics.cider import cider_d, document_frequencies
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "captioning"
-EDGE_CASES = json.loads((GOLDEN / "edge_cases_golden.json").read_text(encoding="utf-8"))
-
 captions = st.lists(st.sampled_from("abcde"), max_size=9)
-images = st.lists(
-    st.tuples(captions, st.lists(captions, min_size=1, max_size=4)), min_size=1, max_size=9
-)
-
-
-def read(name):
-    with gzip.open(GOLDEN / name, "rt", encoding="utf-8") as file:
-        return json.load(file)
+images = images_of(captions)
 
 
 def score(hypotheses, references):
@@ -57,7 +45,7 @@ def naive_cider_d(hypothesis, references, split):
 
 
 def test_fakecap():
-    golden, tokens = read("fakecap_golden.json.gz"), read("fakecap_ptb_tokens.json.gz")
+    golden, tokens = fakecap_golden(), fakecap_tokens()
     references = [[c.split() for c in group] for group in tokens["gts"].values()]
     scores = score([c.split() for (c,) in tokens["res"].values()], references)
     expected = [golden["per_image"][i]["CIDEr"] for i in tokens["gts"]]
@@ -118,7 +106,7 @@ def test_same_bits_in_any_company(items, random, chunk):
 
 
 def test_same_bits_across_the_internal_chunks(monkeypatch):
-    tokens = read("fakecap_ptb_tokens.json.gz")
+    tokens = fakecap_tokens()
     references = [[c.split() for c in group] for group in tokens["gts"].values()]
     hypotheses = [c.split() for (c,) in tokens["res"].values()]
     whole = score(hypotheses, references)

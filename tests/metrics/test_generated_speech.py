@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from golden_files import read_golden
 
 from mio_eval.metrics.base import Item
 from mio_eval.metrics.tts import CHINESE_PUNCTUATION, SpeakerSim, seed_tts_normalise
 from mio_eval.metrics.wer import utterance_error_rates, word_statistics
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tts" / "seedtts_golden.json"
-
 
 @pytest.fixture(scope="module")
 def golden():
-    return json.loads(GOLDEN.read_text(encoding="utf-8"))
+    return read_golden("tts/seedtts_golden.json")
 
 
 def rates(cases) -> np.ndarray:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import math
 import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from metrics.caption_cases import EDGE_CASES, fakecap_golden, fakecap_tokens
 
+from mio_eval.engine.score import Rows, score_records
 from mio_eval.errors import RunError, UsageError
 from mio_eval.metrics import java_scorers
+from mio_eval.metrics.captioning_java import Spice
 from mio_eval.metrics.java_scorers import (
+    SpiceResult,
     meteor_from_statistics,
     meteor_scores,
     spice_scores,
     why_unavailable,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "captioning"
-EDGE_CASES = json.loads((GOLDEN / "edge_cases_golden.json").read_text(encoding="utf-8"))
 MISSING = why_unavailable("meteor")
 posix = pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for Java")
 needs_meteor = [
@@ -30,16 +31,11 @@ needs_meteor = [
 ]
 
 
-def read(name):
-    with gzip.open(GOLDEN / name, "rt", encoding="utf-8") as file:
-        return json.load(file)
-
-
 class TestMeteor:
     pytestmark = needs_meteor
 
     def test_fakecap(self):
-        golden, tokens = read("fakecap_golden.json.gz"), read("fakecap_ptb_tokens.json.gz")
+        golden, tokens = fakecap_golden(), fakecap_tokens()
         ids = list(tokens["gts"])
         result = meteor_scores([tokens["res"][i][0] for i in ids], [tokens["gts"][i] for i in ids])
         expected = [golden["per_image"][i]["METEOR"] for i in ids]
@@ -185,3 +181,25 @@ def test_misuse():
         meteor_scores(["a"], [[]])
     with pytest.raises(ValueError, match="1 hypotheses for 0"):
         spice_scores(["a"], [])
+
+
+def test_a_caption_without_f_score_fails_alone(monkeypatch):
+    """The program has no F-score for some captions: no number, and no end of the run."""
+    calls = []
+
+    def scores(hypotheses, references):
+        calls.append(list(hypotheses))
+        per_image = np.array([math.nan if h == "hm" else 0.25 for h in hypotheses])
+        return SpiceResult(float(per_image.mean()), per_image)
+
+    monkeypatch.setattr("mio_eval.metrics.captioning_java.spice_scores", scores)
+    metric, rows = Spice(), {"spice": Rows()}
+    records = [
+        {"id": i, "cluster": i, "output": {"text": text}, "references": ["a dog"]}
+        for i, text in (("1", "a cat"), ("2", "hm"), ("3", "two cats"))
+    ]
+    lines = list(score_records(records, [metric], rows))
+    assert [line["stats"].get("spice") for line in lines] == [[0.25, 1.0], None, [0.25, 1.0]]
+    assert lines[1]["errors"]["spice"]["message"] == "spice: the program gives sample 2 no F-score"
+    assert rows["spice"].failed == 1
+    assert len(calls) == 1

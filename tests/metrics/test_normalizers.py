@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import subprocess
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from golden_files import read_golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,13 +18,12 @@ from mio_eval.errors import UsageError
 from mio_eval.metrics import normalizers
 from mio_eval.metrics.normalizers import NAMES, normalizer
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "asr" / "normalizer_golden.json.gz"
 DATA = Path(normalizers.__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
 def golden():
-    return json.loads(gzip.decompress(GOLDEN.read_bytes()))
+    return read_golden("asr/normalizer_golden.json.gz")
 
 
 @pytest.mark.parametrize(

@@ -1,48 +1,24 @@
-"""The PTB tokenizer against recorded tokens, general properties and, where possible, live Java."""
+"""The PTB tokenizer against recorded tokens, and its general properties."""
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
-import json
-import random
-import shutil
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
+from golden_files import read_golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metrics.caption_cases import fakecap_captions, fakecap_tokens
+from metrics.ptb_cases import KNOWN_DIFFERENCES, LINE_SEPARATORS, NO_JAVA, coco_cases
 
-from mio_eval.errors import RunError, UsageError
-from mio_eval.metrics import ptb_java
 from mio_eval.metrics.ptb import TOKENIZER, ptb_tokenize, ptb_tokenize_many
 from mio_eval.metrics.ptb_java import java_ptb_tokenize_many
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "captioning"
-LINE_SEPARATORS = ["\r", "\n", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
-NO_JAVA = shutil.which("java") is None or importlib.util.find_spec("pycocoevalcap") is None
-needs_java = pytest.mark.skipif(NO_JAVA, reason="needs Java and pycocoevalcap")
-
-
-def load(name: str) -> Any:
-    path = GOLDEN / name
-    data = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
-    return json.loads(data)
-
-
-def coco_cases() -> list[list[str]]:
-    return load("ptb_coco_cases.json.gz")
 
 
 def fakecap() -> tuple[list[str], list[str]]:
     """The captions in the order of the recorded run, and their tokens."""
-    tokens = load("fakecap_ptb_tokens.json.gz")
-    captions: dict[str, list[str]] = {}
-    for item in load("fakecap_refs.json.gz")["annotations"]:
-        captions.setdefault(str(item["image_id"]), []).append(item["caption"])
-    results = {str(item["image_id"]): item["caption"] for item in load("fakecap_results.json.gz")}
+    tokens = fakecap_tokens()
+    results, captions = fakecap_captions()
     given_, wanted = [], []
     for image, lines in tokens["gts"].items():
         given_ += captions[image]
@@ -52,8 +28,6 @@ def fakecap() -> tuple[list[str], list[str]]:
         wanted += lines
     return given_, wanted
 
-
-# --- recorded tokens ------------------------------------------------------------------------
 
 # These two end in an initial, and their pairs were recorded with another caption behind them than
 # the one that follows in the file: (position, why the file's neighbour changes the result).
@@ -88,42 +62,25 @@ def test_every_fakecap_caption() -> None:
     assert [ptb_tokenize(caption) for caption in captions] == [w.split(" ") for w in wanted]
 
 
-@pytest.mark.parametrize("case", load("ptb_misc_and_bugs.json")["misc"], ids=lambda c: c["tokens"])
+@pytest.mark.parametrize(
+    "case", read_golden("captioning/ptb_misc_and_bugs.json")["misc"], ids=lambda c: c["tokens"]
+)
 def test_misc(case: dict[str, str]) -> None:
     assert " ".join(ptb_tokenize(case["caption"])) == case["tokens"]
 
 
-@pytest.mark.parametrize("case", load("ptb_misc_and_bugs.json")["misc"], ids=lambda c: c["tokens"])
+@pytest.mark.parametrize(
+    "case", read_golden("captioning/ptb_misc_and_bugs.json")["misc"], ids=lambda c: c["tokens"]
+)
 def test_plain_path_agrees_with_rules(case: dict[str, str]) -> None:
     # A space that keeps the fast path away must not change the tokens.
     assert ptb_tokenize(case["caption"] + "\t") == case["tokens"].split()
-
-
-# --- differences from the original ----------------------------------------------------------
-
-# caption: (tokens here, tokens of the original, reason)
-KNOWN_DIFFERENCES = {
-    "a\xadn't": ("an t", "a n't", "a soft hyphen inside a contraction"),
-    "x\xadma'am": ("xma'am", "xma am", "a soft hyphen in a word with an apostrophe"),
-    "😀.org": ("org", "😀.org", "an emoji stays when a host name is glued to it"),
-    "\u2003.com": ("com", "\u2003.com", "an em space counts as part of a host name"),
-    "https://😀": ("https / /", "https://😀", "UTF-16 halves are counted as characters"),
-    "www.si'te.com/page": ("www.si te.com/page", "www.si'te.com/page", "a quote in a host name"),
-    "'5\u0663": ("'5\u0663", "5\u0663", "an Arabic digit in a year of two digits"),
-}
 
 
 @pytest.mark.parametrize("caption", KNOWN_DIFFERENCES)
 def test_known_difference_is_as_documented(caption: str) -> None:
     ours, theirs, _ = KNOWN_DIFFERENCES[caption]
     assert " ".join(ptb_tokenize(caption)) == ours != theirs
-
-
-@pytest.mark.java
-@needs_java
-def test_known_differences_are_still_differences() -> None:
-    found = java_ptb_tokenize_many(list(KNOWN_DIFFERENCES))
-    assert [" ".join(tokens) for tokens in found] == [d[1] for d in KNOWN_DIFFERENCES.values()]
 
 
 @pytest.mark.parametrize("separator", LINE_SEPARATORS)
@@ -157,33 +114,15 @@ def test_nothing_gives_no_tokens(caption: str) -> None:
     assert ptb_tokenize(caption) == []
 
 
-# --- properties -----------------------------------------------------------------------------
+# fmt: off
+PIECES = st.sampled_from([
+    "a", "B", ".", ",", "'", '"', "-", "/", "&", "<", ">", "(", ")", ":", ";", "!", "?", "$",
+    "#", "@", "_", "*", "1", "é", "中", "—", "’", "“", "😀", "the", "The", "U.S.", "n't", "'s",
+    "<s>", "&amp;", "cannot", "A.", "http://", ".com", "1/2", "St.", "\xa0", "\u2028", "\ud800",
+    "\x00", " ", " ", " ",
+])
+# fmt: on
 
-PIECES = st.sampled_from(
-    [
-        *("a", "B", ".", ",", "'", '"', "-", "/", "&", "<", ">", "(", ")", ":", ";", "!", "?", "$"),
-        *(
-            "#",
-            "@",
-            "_",
-            "*",
-            "1",
-            "é",
-            "中",
-            "—",
-            "’",
-            "“",
-            "😀",
-            "the",
-            "The",
-            "U.S.",
-            "n't",
-            "'s",
-        ),
-        *("<s>", "&amp;", "cannot", "A.", "http://", ".com", "1/2", "St.", "\xa0", "\u2028"),
-        *("\ud800", "\x00", " ", " ", " "),
-    ]
-)
 CAPTIONS = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=20).map("".join))
 
 
@@ -269,147 +208,3 @@ def test_time_is_linear(unit: str) -> None:
 
 def test_a_megabyte_of_words() -> None:
     assert len(ptb_tokenize("a dog, " * 150_000)) == 300_000
-
-
-# --- live Java ------------------------------------------------------------------------------
-
-FRAGMENTS = [
-    *(
-        "“",
-        "”",
-        "‘",
-        "’s",
-        "'s",
-        " – ",
-        "—",
-        "...",
-        "…",
-        "!!",
-        "?!",
-        " & ",
-        "&amp;",
-        " <s> ",
-        "</s>",
-    ),
-    *(
-        "<unk>",
-        " http://example.com/a.jpg",
-        " www.site.com/page",
-        " user@mail.com",
-        " @user",
-        " #tag",
-    ),
-    *(" $5", " €20", " £3.50", " 50%", " 1,000", " 1/2", " 2 1/2", " 10:30", " 5 p.m.", " U.S."),
-    *(
-        " St.",
-        " No. 5",
-        " (a cat)",
-        " [x]",
-        ' "quoted"',
-        " 'single'",
-        " don't",
-        " don’t",
-        " cannot",
-    ),
-    *(" dogs’", "😀", " 日本語のテキスト", " café", " Привет мир", " مرحبا", " half-eaten", " A."),
-    *(
-        " J. Smith",
-        " Mr. Brown",
-        " e.g.",
-        " etc.",
-        " Ph.D.",
-        " 6'2\"",
-        " c++",
-        " ½",
-        "\n",
-        "\u2028",
-    ),
-    *(
-        "\t",
-        "\xa0",
-        " **bold** ",
-        " and/or",
-        " :)",
-        " <3",
-        " =>",
-        " 1990s",
-        " '90s",
-        " rock 'n' roll",
-    ),
-    *(
-        " o’clock",
-        " y'all",
-        ".",
-        ",",
-        ";",
-        ":",
-        "!",
-        "?",
-        " ---",
-        " 24/7",
-        " -5",
-        " (555) 123-4567",
-    ),
-]
-
-
-def hostile(count: int, seed: int) -> list[str]:
-    rng = random.Random(seed)
-    captions = [caption for caption, _ in coco_cases()]
-    made = []
-    for _ in range(count):
-        text = rng.choice(captions)
-        for _ in range(rng.randint(1, 4)):
-            spaces = [i for i, char in enumerate(text) if char == " "] or [0]
-            cut = rng.choice(spaces)
-            text = text[:cut] + rng.choice(FRAGMENTS) + text[cut:]
-        made.append(text)
-    return made
-
-
-@pytest.mark.java
-@needs_java
-def test_equal_to_live_java_on_generated_captions() -> None:
-    captions = [*hostile(4000, seed=5), "", " ", *hostile(10, seed=6), ""]
-    theirs = java_ptb_tokenize_many(captions)
-    ours = ptb_tokenize_many(captions)
-    assert [c for c, a, b in zip(captions, ours, theirs, strict=True) if a != b] == []
-
-
-@pytest.mark.java
-@needs_java
-def test_java_keeps_captions_apart() -> None:
-    captions = [f"one{separator}two" for separator in LINE_SEPARATORS] + ["\ud800", "last"]
-    assert java_ptb_tokenize_many(captions) == [["one", "two"]] * 8 + [[], ["last"]]
-    assert java_ptb_tokenize_many([]) == []
-
-
-def test_without_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(UsageError, match="install Java 8 or later and mio-eval"):
-        java_ptb_tokenize_many(["a dog"])
-
-
-def test_without_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/java")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="or use tokenizer=ptb"):
-        java_ptb_tokenize_many(["a dog"])
-
-
-def test_failing_program_and_lost_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "java"
-    monkeypatch.setattr(ptb_java, "_find_java", lambda: str(program))
-    monkeypatch.setattr(ptb_java, "_find_jar", lambda: tmp_path / "x.jar")
-    with pytest.raises(UsageError, match="could not be started"):
-        java_ptb_tokenize_many(["a dog"])
-    program.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
-    program.chmod(0o755)
-    with pytest.raises(RunError, match="exit code 3: broken"):
-        java_ptb_tokenize_many(["a dog"])
-    program.write_text("#!/bin/sh\nprintf 'a dog\\n'\n")
-    with pytest.raises(RunError, match="returned 2 lines for 3 captions"):
-        java_ptb_tokenize_many(["a", "b", "c"])
-    program.write_text("#!/bin/sh\nexec sleep 5\n")
-    with pytest.raises(RunError, match="did not end within"):
-        java_ptb_tokenize_many(["a"], timeout=0.2)

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metrics.caption_cases import EDGE_CASES, fakecap_golden, fakecap_tokens, images_of
 
 from mio_eval.metrics.rouge import rouge_l
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "captioning"
-EDGE_CASES = json.loads((GOLDEN / "edge_cases_golden.json").read_text(encoding="utf-8"))
-
 words = st.sampled_from(["a", "b", "c", "dog", "é", "\0", "\x01"])
 captions = st.lists(words, max_size=9)
-images = st.lists(
-    st.tuples(captions, st.lists(captions, min_size=1, max_size=4)), min_size=1, max_size=9
-)
-
-
-def read(name):
-    with gzip.open(GOLDEN / name, "rt", encoding="utf-8") as file:
-        return json.load(file)
+images = images_of(captions)
 
 
 def naive_rouge_l(hypothesis, references):
@@ -46,7 +33,7 @@ def naive_rouge_l(hypothesis, references):
 
 
 def test_fakecap():
-    golden, tokens = read("fakecap_golden.json.gz"), read("fakecap_ptb_tokens.json.gz")
+    golden, tokens = fakecap_golden(), fakecap_tokens()
     scores = rouge_l(
         [c.split() for (c,) in tokens["res"].values()],
         [[c.split() for c in group] for group in tokens["gts"].values()],

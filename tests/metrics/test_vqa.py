@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_files import read_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,17 +24,10 @@ from mio_eval.metrics.vqa_text import (
     vizwiz_form,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vqa"
-
-
-def load(name):
-    return json.loads(gzip.decompress((GOLDEN / name).read_bytes()))
-
-
-FORMS = load("normalise_golden.json.gz")
-EMU = load("emu_okvqa_golden.json.gz")
-SYNTHETIC = load("vqa_golden.json.gz")
-VIZWIZ = load("vizwiz_val_golden.json.gz")
+FORMS = read_golden("vqa/normalise_golden.json.gz")
+EMU = read_golden("vqa/emu_okvqa_golden.json.gz")
+SYNTHETIC = read_golden("vqa/vqa_golden.json.gz")
+VIZWIZ = read_golden("vqa/vizwiz_val_golden.json.gz")
 
 VARIANT_OF = {
     "GT-Vision-Lab_HEAD_a013f00": ("gt-vision-lab-2021", "none"),
@@ -48,7 +39,7 @@ VARIANT_OF = {
 
 
 def synthetic():
-    cases = load("vqa_cases.json.gz")
+    cases = read_golden("vqa/vqa_cases.json.gz")
     given_ = {row["question_id"]: row["answer"] for row in cases["results"]}
     ids = [row["question_id"] for row in cases["annotations"]]
     answers = [[a["answer"] for a in row["answers"]] for row in cases["annotations"]]
@@ -56,7 +47,7 @@ def synthetic():
 
 
 def vizwiz():
-    cases = load("vizwiz_val_cases.json.gz")
+    cases = read_golden("vqa/vizwiz_val_cases.json.gz")
     ids = [row["question_id"] for row in cases["annotations"]]
     answers = [row["answers"] for row in cases["annotations"]]
     return ids, [cases["predictions"][str(i)] for i in ids], answers

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from pathlib import Path
-
 import pytest
+from golden_files import read_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +12,7 @@ from mio_eval.errors import UsageError
 from mio_eval.metrics.base import Item
 from mio_eval.metrics.vqa_exact import VqaExact, emu_short_answer, plain_answer
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vqa" / "emu_okvqa_golden.json.gz"
-SHORT = json.loads(gzip.decompress(GOLDEN.read_bytes()))["short_answer"]
+SHORT = read_golden("vqa/emu_okvqa_golden.json.gz")["short_answer"]
 
 
 @pytest.mark.parametrize("text", SHORT, ids=ascii)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import time
-from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
+from golden_files import read_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,9 +21,8 @@ from mio_eval.metrics.wer import (
     word_statistics,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "asr"
-PAIRS = json.loads(gzip.decompress((GOLDEN / "wer_golden.json.gz").read_bytes()))["pairs"]
-BEHAVIOUR = json.loads((GOLDEN / "jiwer4_behaviour.json").read_bytes())["cases"]
+PAIRS = read_golden("asr/wer_golden.json.gz")["pairs"]
+BEHAVIOUR = read_golden("asr/jiwer4_behaviour.json")["cases"]
 
 sentence = st.lists(st.sampled_from(["a", "b", "c", "dd", "é"]), max_size=8).map(" ".join)
 pairs = st.lists(st.tuples(sentence, sentence), max_size=6)

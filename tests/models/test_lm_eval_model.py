@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +12,7 @@ from engine.loglikelihood_models import Talker
 from mio_eval.engine.cache import ResponseCache
 from mio_eval.errors import RunError, UsageError
 from mio_eval.models.base import Backend, ModelIdentity, OutOfMemory
+from mio_eval.models.loglikelihood import LoglikelihoodRequest, LoglikelihoodResponse
 from mio_eval.types import Capability, Request, Response, Text
 
 pytest.importorskip("lm_eval")
@@ -36,6 +37,42 @@ def test_generation_goes_through_the_backend_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="loglikelihood_rolling"):
         model.loglikelihood_rolling(asked)
     cache.close()
+
+
+def test_deterministic_answers_are_kept_apart(tmp_path: Path) -> None:
+    """A cache of answers given otherwise must not answer `--deterministic`, nor the other way."""
+    from mio_eval.models.lm_eval_model import BackendLM
+
+    cache = ResponseCache(tmp_path / "cache")
+    asked = [SimpleNamespace(args=("Q", " A"), task_name="t")]
+    scored = []
+    for deterministic in (False, True, True, False):
+        backend = Rater()
+        backend.deterministic = deterministic
+        BackendLM(backend, cache).loglikelihood(asked)
+        scored.append(backend.scored)
+    assert scored == [1, 1, 0, 0]
+    cache.close()
+
+
+class Rater(Backend):
+    """Finds everything equally likely; its identity does not say whether it is deterministic."""
+
+    name = "rater"
+    capabilities = frozenset({Capability(frozenset({"text"}), "text")})
+
+    def __init__(self) -> None:
+        self.scored = 0
+
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(self.name, self.name, "1")
+
+    def loglikelihood(
+        self, requests: Sequence[LoglikelihoodRequest]
+    ) -> Iterator[LoglikelihoodResponse]:
+        for _ in requests:
+            self.scored += 1
+            yield LoglikelihoodResponse(-1.0, False, tokens=1)
 
 
 class Small(Backend):

@@ -160,3 +160,63 @@ def test_json_and_csv_say_the_same(runs, tmp_path):
 )
 def test_model_size_is_only_what_the_run_states(extra, size):
     assert model_size({"model": {"name": "llama-7B", "extra": extra}}) == size
+
+
+def ranks(runs, metric):
+    """Model → rank by a metric, in the groups' order."""
+    (board,) = build_boards(find_runs([runs]).runs, published=False)
+    at = [column.metric for column in board.columns].index(metric)
+    return {e.model: e.cells[at].rank for group in board.groups for e in group.entries}
+
+
+def test_other_metrics_are_ranked_by_one_definition_only(runs):
+    assert sorted(ranks(runs, "cer").values()) == [1, 1]
+
+    def other(data):
+        score = data["results"]["librispeech"]["cer"]
+        score["signature"] = score["signature"].replace("whisper-en", "none")
+
+    edit(by_model(runs, "second"), other)
+    assert set(ranks(runs, "wer").values()) == {1}, "the primary metric has one definition still"
+    assert set(ranks(runs, "cer").values()) == {0}
+
+
+def test_a_flagged_score_is_not_ranked_beside_published_ones(runs):
+    """Both follow the protocol in the primary metric; one had another normaliser for the second."""
+
+    def whole(data):
+        data["data"]["librispeech"]["n"] = 2620
+
+    def other(data):
+        whole(data)
+        data["tasks"]["librispeech"]["metrics"]["cer"]["norm"] = "none"
+
+    edit(by_model(runs, "first"), whole)
+    edit(by_model(runs, "second"), other)
+    assert ranks(runs, "wer") == {"first": 1, "second": 1}
+    assert ranks(runs, "cer") == {"first": 0, "second": 0}
+
+
+def test_a_group_is_sorted_by_its_own_primary_metric(run_of):
+    """A run whose primary metric is another one comes first and so gives the first column."""
+    runs = run_of(name="a-substitute")[0].parent
+    for name, value in (("x", 30.0), ("z", 1.0), ("y", 10.0)):
+        run_of(name=name)
+
+        def change(data, value=value):
+            data["results"]["librispeech"]["wer"]["value"] = value
+            del data["results"]["librispeech"]["cer"]
+
+        edit(by_model(runs, name), change)
+
+    def substitute(data):
+        scores = data["results"]["librispeech"]
+        data["tasks"]["librispeech"]["primary"] = "cer"
+        scores["cer"]["primary"], scores["wer"]["primary"] = True, False
+        data["results"]["librispeech"] = {"cer": scores["cer"]}
+
+    edit(by_model(runs, "a-substitute"), substitute)
+    (board,) = build_boards(find_runs([runs]).runs, published=False)
+    assert board.columns[0].metric == "cer"
+    found = [[entry.model for entry in group.entries] for group in board.groups]
+    assert ["z", "y", "x"] in found

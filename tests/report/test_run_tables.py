@@ -230,3 +230,20 @@ def test_task_that_is_gone_still_has_its_numbers(run_of):
         assert "forgotten" in text
         assert "WER % ↓" in text
         assert "published" not in text
+
+
+def test_flags_of_every_metric_of_a_published_table(run_of):
+    """The table's row bears the flags of all the values in it, not of the primary one alone."""
+    _, data = run_of()
+    facts = data["tasks"]["librispeech"]
+    facts["primary"] = "cer"
+    wer = data["results"]["librispeech"]["wer"]
+    (before,) = task_tables(data)[0].published
+    wer.update(n_failed=2, n_scored=10)
+    (failed,) = task_tables(data)[0].published
+    facts["metrics"]["wer"]["norm"] = "none"
+    (other,) = task_tables(data)[0].published
+    assert "PARTIAL" not in before.own[0]
+    assert "PARTIAL" in failed.own[0]
+    assert "OTHER SETTINGS" not in failed.own[0]
+    assert "OTHER SETTINGS" in other.own[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def naive_interval(rows, clusters, score, resamples, seed, confidence=0.95):
         drawn = [totals[(int(stream.random_raw()) >> 32) * len(names) >> 32] for _ in names]
         scores.append(score(np.array([math.fsum(column) for column in zip(*drawn, strict=True)])))
     scores.sort()
-    tail = int(resamples * (1 - confidence) / 2)
+    tail = int(resamples * (1 - Fraction(str(confidence))) / 2)  # exactly: 1 - 0.9 is below 0.1
     return scores[tail], scores[resamples - 1 - tail]
 
 

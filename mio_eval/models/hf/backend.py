@@ -15,10 +15,10 @@ from ...errors import UsageError, unknown
 from ...types import Capability, Json, Modality, Request, Response
 from ..base import Backend, ModelIdentity
 from ..loglikelihood import LoglikelihoodRequest, LoglikelihoodResponse
-from .checkpoint import adapter_revision, content_hash, read_checkpoint
+from .checkpoint import adapter_revision, content_hash, read_checkpoint, short_name
 from .families import choose_family
 from .family import Checkpoint, Family, LoadOptions, ScoresText
-from .loading import INSTALL, check_options, flag, resolve_dtype, versions
+from .loading import INSTALL, QUANTIZATIONS, check_options, flag, resolve_dtype, versions
 
 LOAD_ARGUMENTS = ("dtype", "device", "device_map", "attn", "adapter", "quantization")
 _COMMON = ("pretrained", "revision", "kind", "batch_size", "trust_remote_code", *LOAD_ARGUMENTS)
@@ -83,12 +83,12 @@ class Hf(Backend):
             **self._family.identity(),
         }
         if options.adapter:
-            extra["adapter"] = {"name": _short(options.adapter), "revision": self._adapter_hash}
+            extra["adapter"] = {"name": short_name(options.adapter), "revision": self._adapter_hash}
         if self.deterministic:
             extra["deterministic"] = True
         return ModelIdentity(
             backend=self.name,
-            name=_short(checkpoint.pretrained),
+            name=short_name(checkpoint.pretrained),
             version=__version__,
             revision=self._revision,
             dtype=resolve_dtype(options, checkpoint),
@@ -145,10 +145,6 @@ def _packages(checkpoint: Checkpoint, options: LoadOptions) -> list[str]:
     names = ["diffusers"] if checkpoint.diffusers else []
     names += ["transformers", "torch", "tokenizers"]
     names += ["peft"] if options.adapter else []
-    return names + ([options.quantization.partition("-")[0]] if options.quantization else [])
-
-
-def _short(pretrained: str) -> str:
-    """Return a hub id as it is, of a folder its name: where it lies does not matter."""
-    path = Path(pretrained).expanduser()
-    return path.resolve().name if path.is_dir() else pretrained
+    if options.quantization:
+        names.append(QUANTIZATIONS[options.quantization][0].replace(".", "-"))
+    return names

@@ -75,25 +75,23 @@ class Causal(Scorer, TextFamily):
 
     def read(self, request: Request) -> Prompt:
         text = "".join(part.text for part in request.parts if isinstance(part, Text))
-        if self._chat:
-            messages = [{"role": "user", "content": text}]
-            if self._system:
-                messages.insert(0, {"role": "system", "content": self._system})
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-        return Prompt(text)
+        chat = self.chat_turn(text)
+        return Prompt(text if chat is None else chat)
+
+    def chat_turn(self, context: str) -> str | None:
+        if not self._chat:
+            return None
+        messages = [{"role": "user", "content": context}]
+        if self._system:
+            messages.insert(0, {"role": "system", "content": self._system})
+        text: str = self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        return text
 
     def encode(self, prompts: Sequence[Prompt], side: str = "left") -> dict[str, Any]:
-        texts = [prompt.text for prompt in prompts]
-        inputs = self.tokenizer(
-            texts,
-            return_tensors="pt",
-            padding=True,
-            padding_side=side,
-            return_token_type_ids=False,
-            **bos_once(self.tokenizer, texts),
-        )
+        rows = {"input_ids": [self._ids(prompt.text) for prompt in prompts]}
+        inputs = self.tokenizer.pad(rows, padding=True, padding_side=side, return_tensors="pt")
         return self.to_device(inputs)
 
 

@@ -7,6 +7,7 @@ itself, so white space between the two is then dropped; words keep theirs.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -42,7 +43,7 @@ class ProcessorFamily(Scorer):
 
     arguments: ClassVar[Mapping[str, str]] = {
         **CHAT_ARGUMENTS,
-        "max_pixels": "scale images down to this many pixels",
+        "max_pixels": "scale images and frames down to this many pixels",
     }
 
     def __init__(self, checkpoint: Checkpoint, options: LoadOptions) -> None:
@@ -55,9 +56,9 @@ class ProcessorFamily(Scorer):
         """`processor` or `tokenizer`: whose chat template is used; `raw`: none."""
 
     @property
+    @abstractmethod
     def inputs(self) -> frozenset[Modality]:
         """What the checkpoint takes, by its config."""
-        raise NotImplementedError
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -120,6 +121,7 @@ class ProcessorFamily(Scorer):
             request.settings,
             rate=self.sampling_rate,
             max_pixels=None if self._resizes_itself else self._max_pixels,
+            frame_pixels=self._max_pixels,
             video_as_images=video_as_images,
         )
         pieces = merge_text(decoded.pieces, trim=self._layout != "raw")
@@ -140,6 +142,11 @@ class ProcessorFamily(Scorer):
             decoded.usage,
             decoded.details,
         )
+
+    def chat_turn(self, context: str) -> str | None:
+        if self._layout == "raw" or not (self._mode == "on" or self._system):
+            return None
+        return self.lay_out([Piece("text", context)])
 
     def batch_key(self, prompt: Prompt) -> tuple[Any, ...]:
         # Kosmos-2 of transformers counts padding as positions once it generates.

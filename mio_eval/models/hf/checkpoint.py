@@ -132,6 +132,12 @@ def adapter_revision(adapter: str) -> str:
     return path.parent.name
 
 
+def short_name(pretrained: str) -> str:
+    """Return a hub id as it is, of a folder its name: where it lies does not matter."""
+    path = Path(pretrained).expanduser()
+    return path.resolve().name if path.is_dir() else pretrained
+
+
 def content_hash(folder: Path) -> str:
     """Return `sha256:…` over the names, sizes and contents of a model folder's files.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...media.decode import DecodeError, load_audio, load_image
@@ -72,11 +72,13 @@ def decode(
     *,
     rate: int,
     max_pixels: int | None = None,
+    frame_pixels: int | None = None,
     video_as_images: bool = False,
 ) -> Decoded:
     """Decode parts in their order; a video by the policy of setting `frames`.
 
-    Raises DecodeError or OSError for a medium that cannot be read.
+    Images are scaled down to `max_pixels`, the frames of a video to `frame_pixels`. Raises
+    DecodeError or OSError for a medium that cannot be read.
     """
     pieces: list[Piece] = []
     shown: list[Frames] = []
@@ -93,7 +95,8 @@ def decode(
             if video_as_images:
                 pieces += [Piece("image", shrink(image, max_pixels)) for image in frames.images]
             else:
-                pieces.append(Piece("video", frames))
+                small = [shrink(image, frame_pixels) for image in frames.images]
+                pieces.append(Piece("video", replace(frames, images=small)))
     if not shown:
         return Decoded(tuple(pieces))
     told = [frames.to_json() for frames in shown]
@@ -114,8 +117,10 @@ def load_video(video: Video, policy: str) -> Frames:
 def _sound(part: Audio, rate: int) -> Any:
     try:
         return load_audio(part, rate)
-    except DecodeError:
-        from ...media.video import load_audio_track
+    except DecodeError as error:
+        if not error.unknown:
+            raise  # what is cut or damaged: the other decoder would give what is left of it
+        from ...media.audio_track import load_audio_track
 
         try:
             return load_audio_track(part, rate)  # m4a, aac, opus …, which libsndfile cannot read

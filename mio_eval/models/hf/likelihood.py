@@ -31,7 +31,7 @@ class _Item:
     place: int
     scored: int
     tokens: tuple[int, ...] = ()
-    """All token ids, of requests without media."""
+    """All token ids, of requests without media; with media, those of the continuation."""
     prompt: Prompt | None = None
     """Context and continuation as one prompt, of requests with media."""
 
@@ -51,6 +51,10 @@ class Scorer(TextFamily):
         """Tell whether a prompt's end is a chat template's, so that no white space moves."""
         return False
 
+    def chat_turn(self, context: str) -> str | None:
+        """Return a context of text alone as a user's turn, or None when it is used as it is."""
+        return None
+
     def loglikelihood(
         self, requests: Sequence[LoglikelihoodRequest]
     ) -> Iterator[LoglikelihoodResponse]:
@@ -62,7 +66,7 @@ class Scorer(TextFamily):
                 item = self._item(place, request)
                 if item.scored < 1:
                     raise ValueError(f"continuation {request.continuation!r} has no token")
-                if failure := self.too_long(len(item.tokens) - 1 if item.tokens else 0):
+                if failure := self.too_long(0 if item.prompt else len(item.tokens) - 1):
                     found[place] = LoglikelihoodResponse(failure=failure)
                     continue
             # The per-sample boundary: whatever one request does, the others are answered.
@@ -92,17 +96,19 @@ class Scorer(TextFamily):
             context = prompt.text if self.keeps_end else prompt.text.rstrip()
             whole = prompt.text + request.continuation
             # The places of media count one token in both, however many they become.
-            scored = len(self._ids(whole)) - len(self._ids(context))
-            return _Item(place, scored, prompt=replace(prompt, text=whole))
+            ids = self._ids(whole)[len(self._ids(context)) :]
+            return _Item(place, len(ids), tuple(ids), replace(prompt, text=whole))
         if not request.context:
             ids = self._ids(request.continuation, special=False)
             first = self._first_token()
             if ids[:1] != [first]:
                 ids = [first, *ids]
             return _Item(place, len(ids) - 1, tuple(ids))
+        chat = self.chat_turn(request.context)
+        context = request.context if chat is None else chat
         # The context as it is alone, even where the two together would be cut elsewhere.
-        ids = self._ids(request.context.rstrip())
-        rest = self._ids(request.context + request.continuation)[len(ids) :]
+        ids = self._ids(context.rstrip() if chat is None else context)
+        rest = self._ids(context + request.continuation)[len(ids) :]
         return _Item(place, len(rest), (*ids, *rest))
 
     def _first_token(self) -> int:
@@ -112,12 +118,19 @@ class Scorer(TextFamily):
         return int(eos if bos is None else bos)
 
     def _ids(self, text: str, special: bool = True) -> list[int]:
-        """Encode text; special tokens as the tokenizer's default has it, BOS never twice."""
+        """Encode text that goes on; special tokens as the tokenizer's default has it.
+
+        BOS never twice, and no EOS, which some tokenizers put after every text.
+        """
         tokenizer = self.tokenizer
         bos = tokenizer.bos_token
         if bos and text.startswith(bos):
             special = False
         ids: list[int] = tokenizer.encode(text, add_special_tokens=special)
+        if special and ids[-1:] == [tokenizer.eos_token_id]:
+            bare = tokenizer.encode(text, add_special_tokens=False)
+            if ids[len(ids) - len(bare) :] != bare:
+                ids.pop()
         return ids
 
     def _score_plain(
@@ -198,6 +211,8 @@ class Scorer(TextFamily):
         for index, (item, length) in enumerate(zip(items, lengths, strict=True)):
             failure = self.too_long(length)
             start = length - item.scored
+            if tuple(ids[index, start:length].tolist()) != item.tokens:
+                raise ValueError("this model's processor does not leave the prompt's end as it is")
             found[item.place] = (
                 LoglikelihoodResponse(failure=failure)
                 if failure

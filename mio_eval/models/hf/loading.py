@@ -7,10 +7,12 @@ or two lines. Needs torch and transformers, imported inside the functions.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 
 from ...annotators.checkpoints import load_complete
@@ -18,6 +20,7 @@ from ...compat import import_torchvision
 from ...errors import MioEvalError, UsageError, first_line, unknown
 from ...types import Json
 from ..base import OutOfMemory
+from .checkpoint import adapter_revision
 from .family import Checkpoint, LoadOptions
 
 INSTALL = "pip install 'mio-eval[hf]'"
@@ -41,6 +44,10 @@ QUANTIZATIONS: dict[str, tuple[str, str, dict[str, Json]]] = {
     "torchao-int4": ("torchao", "TorchAoConfig", {"quant_type": "Int4WeightOnlyConfig"}),
     "hqq-4bit": ("hqq", "HqqConfig", {"nbits": 4, "group_size": 64}),
 }
+
+
+# Kinds of PEFT that choose layers' weights for each input, from outside (as prompt tuning does).
+_AROUND_THE_MODEL = {"XLORA", "POLY"}
 
 
 def need(module: str, purpose: str, install: str = INSTALL) -> Any:
@@ -206,10 +213,26 @@ def load_model(
 
 
 def add_adapter(model: Any, checkpoint: Checkpoint, options: LoadOptions) -> Any:
-    """Put a PEFT adapter on a model. Raises UsageError when it does not fit."""
+    """Put a PEFT adapter on a model. Raises UsageError when it does not fit, or fits in part."""
     peft = need("peft", "adapter")
-    with plain_errors(checkpoint, f"adapter {options.adapter} onto {checkpoint.pretrained}"):
-        adapted = peft.PeftModel.from_pretrained(model, options.adapter)
+    what = f"adapter {options.adapter} onto {checkpoint.pretrained}"
+    with plain_errors(checkpoint, what), warnings.catch_warnings():
+        # Layers without weights in the file would stay as they are made: without any effect.
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        folder = Path(options.adapter).expanduser()
+        # Of the hub, the commit that the identity names.
+        commit = None if folder.is_dir() else adapter_revision(options.adapter)
+        adapted = peft.PeftModel.from_pretrained(
+            model, str(folder) if folder.is_dir() else options.adapter, revision=commit
+        )
+    config = adapted.active_peft_config
+    kind = str(getattr(config.peft_type, "value", config.peft_type))
+    activated = getattr(config, "alora_invocation_tokens", None)
+    if config.is_prompt_learning or activated or kind in _AROUND_THE_MODEL:
+        raise UsageError(
+            f"model hf: adapter={options.adapter} is a {kind} adapter, which works around the "
+            "model, not inside its layers, and would have no effect here; give one of LoRA's kind"
+        )
     # The base model's own `generate` and `forward`, now with the adapter's layers inside.
     return adapted.get_base_model()
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...annotators.checkpoints import Use, digest, find_checkpoint, load_complete
+from ...annotators.checkpoints import digest, find_checkpoint, load_complete
+from ...annotators.loading import Use
 from ...errors import UsageError, first_line
 from ...types import Json
 from .family import Checkpoint, LoadOptions

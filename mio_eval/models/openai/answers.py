@@ -114,6 +114,8 @@ def _choice(call: Call, data: dict[str, Json], usage: dict[str, int], censor: Ce
     finish = _name(choice.get("finish_reason"), censor)
     if finish in _BROKEN_OFF:
         raise Fault("BrokenOff", f"the server broke off (finish_reason {finish})", retry=True)
+    if finish == "content_filter":  # what it let through is not the model's answer
+        raise Fault("ContentFilter", "the server's content filter cut the answer, or left none")
     details = _about(data, censor)
     if finish:
         details["finish_reason"] = finish
@@ -154,8 +156,6 @@ def _no_content(message: dict[str, Json], finish: str, censor: Censor) -> None:
     """Raise Fault unless the model really said nothing."""
     if refusal := message.get("refusal"):
         raise Fault("Refusal", f"the model refused: {censor.message(str(refusal))}")
-    if finish == "content_filter":
-        raise Fault("ContentFilter", "the server's content filter left no answer")
     if finish == "length":
         raise Fault(
             "NoAnswer",

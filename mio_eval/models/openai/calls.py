@@ -12,6 +12,19 @@ from .media import Upload, audio_upload, content_parts
 from .options import Api, Options
 
 _UPLOADS = ("flac", "mp3", "ogg", "wav")  # what /audio/transcriptions takes as it is
+_NONE = "the API has no such parameter"
+# Setting: the value that changes nothing, and why another one is not sent.
+_NO_PARAMETER: dict[str, tuple[Json, str]] = {
+    "num_beams": (1, "the API has no beam search"),
+    "repetition_penalty": (1.0, "extensions=on sends it"),
+    "length_penalty": (1.0, _NONE),
+    "no_repeat_ngram_size": (0, _NONE),
+    "min_new_tokens": (0, _NONE),
+    "top_k": (0, _NONE),
+    "min_p": (0.0, _NONE),
+    "typical_p": (1.0, _NONE),
+}
+_SAMPLING = ("top_k", "min_p", "typical_p")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +118,35 @@ def _sampling(request: Request, options: Options, api: Api) -> dict[str, Json]:
         if limit is not None:
             new = api == "chat" and options.hosted_by_openai
             body["max_completion_tokens" if new else "max_tokens"] = int(limit)
-    sampled = bool(settings.get("do_sample"))
     if options.send_temperature:
-        if options.temperature is not None:
-            body["temperature"] = options.temperature
-        else:
-            body["temperature"] = float(settings.get("temperature", 1.0)) if sampled else 0.0
-        if sampled and settings.get("top_p") is not None:
+        body["temperature"] = _temperature(settings, options)
+        if _sampled(settings) and settings.get("top_p") is not None:
             body["top_p"] = float(settings["top_p"])
     if (penalty := settings.get("repetition_penalty", 1.0)) != 1.0 and options.extensions:
         body["repetition_penalty"] = float(penalty)
     if stop := settings.get("stop"):
-        body["stop"] = list(stop)
+        body["stop"] = [stop] if isinstance(stop, str) else list(stop)
     if options.reasoning_effort and api == "chat":
         body["reasoning_effort"] = options.reasoning_effort
     if options.send_seed:
         body["seed"] = request.seed
     return body
+
+
+def _sampled(settings: Json) -> bool:
+    """Tell whether a task samples: as it says, else by its temperature; never at 0."""
+    temperature = settings.get("temperature")
+    if temperature == 0:
+        return False
+    asked = settings.get("do_sample")
+    return temperature is not None if asked is None else bool(asked)
+
+
+def _temperature(settings: Json, options: Options) -> float:
+    if options.temperature is not None:
+        return options.temperature
+    given = settings.get("temperature")
+    return (1.0 if given is None else float(given)) if _sampled(settings) else 0.0
 
 
 def _image(text: str, options: Options) -> Json:
@@ -144,9 +169,7 @@ def _transcription(request: Request, options: Options) -> Call:
     if options.language:
         form["language"] = options.language
     if options.send_temperature:
-        sampled = bool(request.settings.get("do_sample"))
-        default = float(request.settings.get("temperature", 1.0)) if sampled else 0.0
-        form["temperature"] = f"{default if options.temperature is None else options.temperature:g}"
+        form["temperature"] = f"{_temperature(request.settings, options):g}"
     upload = audio_upload(sounds[0], _UPLOADS)
     return Call("transcriptions", "/audio/transcriptions", "text", form=form, upload=upload)
 
@@ -155,11 +178,17 @@ def not_sent(api: Api, settings: Json, options: Options) -> list[str]:
     """Name the settings of a task that the API has no parameter for."""
     if api in ("speech", "images"):  # these have no sampling at all
         return []
+    sampled = _sampled(settings)
     dropped = []
-    if (settings.get("num_beams") or 1) > 1:
-        dropped.append(f"num_beams={settings['num_beams']} (the API has no beam search)")
-    if settings.get("repetition_penalty", 1.0) != 1.0 and not options.extensions:
-        dropped.append(
-            f"repetition_penalty={settings['repetition_penalty']} (extensions=on sends it)"
-        )
+    for name, (neutral, why) in _NO_PARAMETER.items():
+        value = settings.get(name)
+        if value in (None, neutral) or (name in _SAMPLING and not sampled):
+            continue
+        if name == "repetition_penalty" and options.extensions:
+            continue
+        dropped.append(f"{name}={value} ({why})")
+    if sampled and not options.send_temperature and settings.get("top_p") not in (None, 1.0):
+        dropped.append(f"top_p={settings['top_p']} (temperature=server)")
+    if settings.get("frames") and options.video == "file":
+        dropped.append(f"frames={settings['frames']} (video=file: the server picks them)")
     return dropped

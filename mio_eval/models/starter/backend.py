@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 # Of ASSETS, all that it uses.
 WEIGHTS = ("whisper-tiny.en", "efficientnet-lite0", "face-gan", "smollm2-135m-instruct")
 VOICE = "hibari-tts"  # an ordinary dependency, with its voice inside
+LIBRARIES = ("ctranslate2", "faster-whisper", "torch", "transformers")  # run the weights
 MIDDLE_FRAME = "uniform:3"  # the first, the middle and the last frame; the middle one is used
 INSTALL = "pip install 'mio-eval[starter]'"
 
@@ -91,7 +92,7 @@ class Starter(Backend):
 
     def identity(self) -> ModelIdentity:
         used = {name: ASSETS[name] for name in WEIGHTS}
-        voice = _voice_version()
+        voice = _version(VOICE)
         packages = [f"{asset.package}=={asset.version}" for asset in used.values()]
         return ModelIdentity(
             backend=self.name,
@@ -99,7 +100,10 @@ class Starter(Backend):
             version=__version__,
             revision="+".join([*packages, f"{VOICE}=={voice}"]),
             dtype="int8 (recognition), float32 (pictures, voice, 4-bit weights of text)",
-            extra={name: asset.wheel_sha256 for name, asset in used.items()},
+            extra={
+                **{name: asset.wheel_sha256 for name, asset in used.items()},
+                "versions": {name: _version(name) for name in LIBRARIES},
+            },
         )
 
     def load(self, inputs: Sequence[Modality], output: Modality) -> None:
@@ -259,8 +263,8 @@ def _need(module: str, purpose: str) -> None:
         ) from error
 
 
-def _voice_version() -> str:
+def _version(package: str) -> str:
     try:
-        return metadata.version(VOICE)
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "absent"

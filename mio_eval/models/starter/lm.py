@@ -73,6 +73,7 @@ class LanguageModel:
             return_tensors="pt",
             return_dict=True,
         )
+        self._check_length(inputs["input_ids"].shape[1] + max_new_tokens)
         with torch.inference_mode():
             found = self._model.generate(
                 **inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1
@@ -98,9 +99,15 @@ class LanguageModel:
         tokens = whole[start:]
         if not tokens:
             raise ValueError(f"the continuation {continuation!r:.60} has no token of its own")
-        if len(tokens) > self._longest:
-            raise ValueError(f"the continuation has {len(tokens)} tokens, at most {self._longest}")
-        return whole[:-1][-self._longest :], tokens
+        self._check_length(len(whole) - 1)
+        return whole[:-1], tokens
+
+    def _check_length(self, count: int) -> None:
+        if count > self._longest:
+            raise ValueError(
+                f"the text has {count} tokens, the model reads at most {self._longest}; "
+                "nothing was cut"
+            )
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -30,3 +30,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return folder if folder.exists() else tiny.BUILDERS[name](folder)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def llama(checkpoint: Callable[[str], Path]) -> Path:
+    """Return the folder of a tiny Llama, not to be written to."""
+    import torch
+
+    torch.set_num_threads(1)
+    return checkpoint("llama")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ pytest.importorskip("transformers")
 
 from engine.loglikelihood_models import write_llama  # noqa: E402
 from models.hf import direct, tiny  # noqa: E402
+from models.hf.asking import ASKED, answers  # noqa: E402
+from models.hf.tiny_llava import paligemma  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
 
 from mio_eval.media.frames import parse_policy  # noqa: E402
@@ -166,6 +169,73 @@ def test_after_an_image_equals_a_plain_forward_pass(
     assert abs(want[0] - want[2]) > 1e-2  # the image matters
     prepared = [replace(r, prepared=backend.prepare(Request("x", r.parts, "text"))) for r in asked]
     assert [r.logprob for r in backend.loglikelihood(prepared)] == pytest.approx(want, abs=1e-4)
+
+
+def test_a_processor_that_goes_on_after_the_continuation_is_no_scorer(tmp_path: Path) -> None:
+    """PaliGemma's puts a line break after every prompt: the scored tokens would be off by one."""
+    path = sorted(sample_data().glob("coco/val2014/*.jpg"))[0]
+    parts = (Image(path), Text("What is it?"))
+    backend = opened(paligemma(tmp_path / "paligemma"))
+    (response,) = backend.loglikelihood([LoglikelihoodRequest("", " a dog", parts)])
+    assert response.failure is not None
+    assert "does not leave the prompt's end" in response.failure.message
+
+
+def test_a_tokenizer_that_ends_every_text_changes_nothing(
+    checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """An end between context and continuation, or after a prompt, is not what is asked."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    whole = checkpoint("llama")
+    ending = Path(shutil.copytree(whole, tmp_path / "ending"))
+    tokenizer = AutoTokenizer.from_pretrained(whole)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    tokenizer.save_pretrained(ending)
+    assert AutoTokenizer.from_pretrained(ending)("Hm").input_ids[-1] == 1
+    asked = [LoglikelihoodRequest(c, " a cat") for c in ("What is it?", "", "It ends.</s>")]
+    found = [list(opened(folder).loglikelihood(asked)) for folder in (whole, ending)]
+    assert found[0] == found[1]
+    assert answers(opened(ending)) == answers(opened(whole))
+
+
+def test_a_chat_template_that_is_asked_for_is_put_around_the_context(
+    checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Else the run would record a template and a system prompt that the scores know nothing of."""
+    from transformers import AutoTokenizer
+
+    folder = Path(shutil.copytree(checkpoint("llama"), tmp_path / "chat"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = tiny.CHAT
+    tokenizer.save_pretrained(folder)
+
+    def score(context: str, **arguments: str) -> float:
+        (response,) = opened(folder, **arguments).loglikelihood(
+            [LoglikelihoodRequest(context, " yes")]
+        )
+        return float(response.logprob)
+
+    turn = "user: Is it?\nassistant:"
+    assert score("Is it?", chat_template="on") == pytest.approx(score(turn), abs=1e-5)
+    told = score("Is it?", chat_template="on", system_prompt="Be brief.")
+    assert told == pytest.approx(score(f"system: Be brief.\n{turn}"), abs=1e-5)
+    assert abs(score("Is it?") - score(turn)) > 1e-3
+    folder = checkpoint("llava_chat")
+    assert score("Is it?", chat_template="on") == pytest.approx(score(turn), abs=1e-5)
+
+
+def test_a_text_that_begins_with_bos_leaves_the_others_theirs(
+    checkpoint: Callable[[str], Path],
+) -> None:
+    backend = opened(checkpoint("llama"))
+    asked = [replace(one, parts=(Text(t),)) for one, t in zip(ASKED, ("<s>Hm", "Hm"), strict=True)]
+    together = answers(backend, asked)
+    assert together == [answers(backend, [one])[0] for one in asked]
+    assert together[0] == together[1]
 
 
 def test_after_a_video_the_frames_are_those_of_the_tasks_policy(

@@ -13,6 +13,7 @@ transformers = pytest.importorskip("transformers")
 soundfile = pytest.importorskip("soundfile")
 
 from models.hf import tiny_speech as tiny  # noqa: E402
+from models.hf.asking import failure, opened_family, outputs  # noqa: E402
 
 from mio_eval.errors import UsageError  # noqa: E402
 from mio_eval.models.base import OutOfMemory  # noqa: E402
@@ -25,12 +26,6 @@ RATE = tiny.RATE
 GREEDY = {"num_beams": 1, "do_sample": False, "max_new_tokens": 12, "temperature": 1.0}
 
 
-def open_family(family, folder: Path, **extra: str):
-    found = family(read_checkpoint(str(folder), None), LoadOptions(device="cpu", extra=extra))
-    found.load()
-    return found
-
-
 def sound(folder: Path, wave: np.ndarray, name: str = "a.wav", rate: int = RATE) -> Audio:
     soundfile.write(folder / name, wave, rate, subtype="FLOAT")
     return Audio(path=folder / name)
@@ -41,18 +36,7 @@ def ask(audio: Audio, name: str = "x", settings=GREEDY) -> Request:
 
 
 def answers(family, requests) -> dict[str, str]:
-    found = {}
-    for response in family.generate(requests):
-        assert response.failure is None, response.failure
-        found[response.sample_id] = response.output.text
-    assert set(found) == {request.sample_id for request in requests}
-    return found
-
-
-def failure(family, request):
-    (response,) = family.generate([request])
-    assert response.output is None
-    return response.failure
+    return {name: output.text for name, output in outputs(family, requests).items()}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +46,7 @@ def whisper_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whisper(whisper_folder):
-    return open_family(SpeechRecognition, whisper_folder, language="en")
+    return opened_family(SpeechRecognition, whisper_folder, language="en")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +56,7 @@ def masked_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ctc(masked_folder):
-    return open_family(CTC, masked_folder, chunk_seconds="6", stride_seconds="1")
+    return opened_family(CTC, masked_folder, chunk_seconds="6", stride_seconds="1")
 
 
 def direct_whisper(folder: Path, wave: np.ndarray, **settings) -> str:
@@ -114,7 +98,7 @@ def test_a_long_sound_is_heard_to_its_end_as_whisper_does(whisper, whisper_folde
 
 
 def test_long_sounds_in_chunks_are_what_the_pipeline_gives(whisper_folder, tmp_path):
-    family = open_family(SpeechRecognition, whisper_folder, language="en", long_form="chunked")
+    family = opened_family(SpeechRecognition, whisper_folder, language="en", long_form="chunked")
     wave = np.concatenate([tiny.tone(28.0), tiny.tone(10.0, 4)])
     pipeline = transformers.pipeline(
         "automatic-speech-recognition", str(whisper_folder), chunk_length_s=30, device="cpu"
@@ -219,28 +203,28 @@ def test_language_and_task_of_whisper(whisper_folder, tmp_path):
     audio = sound(tmp_path, tiny.tone(2.0))
     wave = soundfile.read(audio.path, dtype="float32")[0]
     for extra in ({"language": "fr"}, {"language": "fr", "task": "translate"}, {}):
-        family = open_family(SpeechRecognition, whisper_folder, **extra)
+        family = opened_family(SpeechRecognition, whisper_folder, **extra)
         direct = {"task": "transcribe", "num_beams": 1, "max_new_tokens": 12} | extra
         expected = direct_whisper(whisper_folder, wave, **direct)
         assert answers(family, [ask(audio)]) == {"x": expected}
     with pytest.raises(UsageError, match=r"no language 'xx'; it has en, fr"):
-        open_family(SpeechRecognition, whisper_folder, language="xx")
+        opened_family(SpeechRecognition, whisper_folder, language="xx")
 
 
 def test_english_whisper_takes_english_only(tmp_path):
-    folder = tiny.write_whisper(tmp_path / "en", multilingual=False)
+    folder = tiny.write_whisper(tmp_path / "en", languages=())
     audio = sound(tmp_path, tiny.tone(1.0))
-    plain = answers(open_family(SpeechRecognition, folder), [ask(audio)])
-    assert answers(open_family(SpeechRecognition, folder, language="en"), [ask(audio)]) == plain
+    plain = answers(opened_family(SpeechRecognition, folder), [ask(audio)])
+    assert answers(opened_family(SpeechRecognition, folder, language="en"), [ask(audio)]) == plain
     with pytest.raises(UsageError, match="English only"):
-        open_family(SpeechRecognition, folder, language="fr")
+        opened_family(SpeechRecognition, folder, language="fr")
     with pytest.raises(UsageError, match="does not translate"):
-        open_family(SpeechRecognition, folder, task="translate")
+        opened_family(SpeechRecognition, folder, task="translate")
 
 
 def test_moonshine_runs_alone_because_it_hears_padding(tmp_path):
     folder = tiny.write_moonshine(tmp_path / "moonshine")
-    family = open_family(SpeechRecognition, folder)
+    family = opened_family(SpeechRecognition, folder)
     model = transformers.MoonshineForConditionalGeneration.from_pretrained(folder).eval()
     extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -267,11 +251,11 @@ def test_speech_to_text_is_what_transformers_gives(tmp_path):
         tokens = model.generate(**inputs, max_new_tokens=12, num_beams=2)
     expected = processor.batch_decode(tokens, skip_special_tokens=True)[0].strip()
     assert expected
-    family = open_family(SpeechRecognition, folder)
+    family = opened_family(SpeechRecognition, folder)
     request = ask(sound(tmp_path, wave), settings={"num_beams": 2, "max_new_tokens": 12})
     assert answers(family, [request]) == {"x": expected}
     with pytest.raises(UsageError, match="takes none"):
-        open_family(SpeechRecognition, folder, language="de")
+        opened_family(SpeechRecognition, folder, language="de")
 
 
 def direct_ctc(folder: Path, wave: np.ndarray) -> str:
@@ -287,7 +271,7 @@ def direct_ctc(folder: Path, wave: np.ndarray) -> str:
 @pytest.mark.parametrize("masked", [True, False])
 def test_ctc_is_what_transformers_gives_alone_and_in_a_batch(tmp_path, kind, masked):
     folder = tiny.write_ctc(tmp_path / "model", kind, masked=masked)
-    family = open_family(CTC, folder)
+    family = opened_family(CTC, folder)
     waves = [tiny.tone(length, i) for i, length in enumerate((1.0, 3.0, 0.2, 1.7))]
     requests = [ask(sound(tmp_path, w, f"{i}.wav"), f"{i}") for i, w in enumerate(waves)]
     expected = {f"{i}": direct_ctc(folder, wave) for i, wave in enumerate(waves)}
@@ -324,9 +308,9 @@ def test_a_language_of_mms_is_its_adapter_and_alphabet(tmp_path):
         expected = processor.decode(model(**inputs).logits[0].argmax(-1)).strip()
     assert set(expected) & set("ÀÂÇÉÈÊËÎÏÔÙ")
     audio = sound(tmp_path, wave)
-    assert answers(open_family(CTC, folder, language="fra"), [ask(audio)]) == {"x": expected}
+    assert answers(opened_family(CTC, folder, language="fra"), [ask(audio)]) == {"x": expected}
     with pytest.raises(UsageError, match="no language 'xxx'"):
-        open_family(CTC, folder, language="xxx")
+        opened_family(CTC, folder, language="xxx")
 
 
 def test_a_sound_shorter_than_one_frame_fails(ctc, tmp_path):
@@ -352,7 +336,7 @@ def test_arguments_that_make_no_sense_are_refused(whisper_folder, masked_folder)
         (CTC, masked_folder, {"language": "fra"}, "no multilingual MMS"),
     ):
         with pytest.raises(UsageError, match=message):
-            open_family(family, folder, **extra)
+            opened_family(family, folder, **extra)
 
 
 def test_what_changes_a_transcript_is_in_the_identity(whisper_folder, masked_folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,10 @@ diffusers = pytest.importorskip("diffusers")
 Pillow = pytest.importorskip("PIL.Image")
 
 from models.hf import tiny_images as tiny  # noqa: E402
+from models.hf.asking import failure, made_family, opened_family, outputs  # noqa: E402
 
 from mio_eval.errors import UsageError  # noqa: E402
 from mio_eval.models.base import OutOfMemory  # noqa: E402
-from mio_eval.models.hf.checkpoint import read_checkpoint  # noqa: E402
-from mio_eval.models.hf.family import LoadOptions  # noqa: E402
 from mio_eval.models.hf.pictures import png_file  # noqa: E402
 from mio_eval.models.hf.settings import request_seed  # noqa: E402
 from mio_eval.models.hf.text_to_image import Diffusers  # noqa: E402
@@ -28,14 +28,8 @@ SMALL = {"num_inference_steps": 2, "height": 16, "width": 16}
 TASK = {**SMALL, "do_sample": True, "top_p": 0.7, "temperature": 1.0, "num_beams": 1}
 
 
-def make(folder: Path, **extra: str) -> Diffusers:
-    return Diffusers(read_checkpoint(str(folder), None), LoadOptions(device="cpu", extra=extra))
-
-
-def open_family(folder: Path, **extra: str) -> Diffusers:
-    family = make(folder, **extra)
-    family.load()
-    return family
+make = partial(made_family, Diffusers)
+open_family = partial(opened_family, Diffusers)
 
 
 def ask(text: str, name: str = "x", seed: int = 0, **settings) -> Request:
@@ -44,19 +38,11 @@ def ask(text: str, name: str = "x", seed: int = 0, **settings) -> Request:
 
 def drawn(family, requests) -> dict[str, np.ndarray]:
     found = {}
-    for response in family.generate(requests):
-        assert response.failure is None, response.failure
-        image = Pillow.open(io.BytesIO(response.output.read()))
+    for name, output in outputs(family, requests).items():
+        image = Pillow.open(io.BytesIO(output.read()))
         assert (image.format, image.mode) == ("PNG", "RGB")
-        found[response.sample_id] = np.asarray(image).astype(int)
-    assert set(found) == {request.sample_id for request in requests}
+        found[name] = np.asarray(image).astype(int)
     return found
-
-
-def failure(family, request: Request):
-    (response,) = family.generate([request])
-    assert response.output is None
-    return response.failure
 
 
 def direct(folder: Path, request: Request, **settings) -> np.ndarray:

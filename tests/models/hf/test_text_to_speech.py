@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ transformers = pytest.importorskip("transformers")
 soundfile = pytest.importorskip("soundfile")
 
 from models.hf import tiny_voices as tiny  # noqa: E402
+from models.hf.asking import failure, made_family, opened_family, outputs  # noqa: E402
 
 from mio_eval.errors import UsageError  # noqa: E402
 from mio_eval.models.base import OutOfMemory  # noqa: E402
@@ -31,14 +33,8 @@ TASK = {"max_new_tokens": 3000, "do_sample": True, "top_p": 0.7, "repetition_pen
 STEP = 1 / 32768  # of a 16-bit sample
 
 
-def make(folder: Path, **extra: str) -> TextToSpeech:
-    return TextToSpeech(read_checkpoint(str(folder), None), LoadOptions(device="cpu", extra=extra))
-
-
-def open_family(folder: Path, **extra: str) -> TextToSpeech:
-    family = make(folder, **extra)
-    family.load()
-    return family
+make = partial(made_family, TextToSpeech)
+open_family = partial(opened_family, TextToSpeech)
 
 
 def ask(text: str, name: str = "x", seed: int = 0) -> Request:
@@ -47,17 +43,10 @@ def ask(text: str, name: str = "x", seed: int = 0) -> Request:
 
 def spoken(family: TextToSpeech, requests) -> dict[str, tuple[np.ndarray, int]]:
     found = {}
-    for response in family.generate(requests):
-        assert response.failure is None, response.failure
-        assert isinstance(response.output, Audio)
-        found[response.sample_id] = soundfile.read(io.BytesIO(response.output.read()))
+    for name, output in outputs(family, requests).items():
+        assert isinstance(output, Audio)
+        found[name] = soundfile.read(io.BytesIO(output.read()))
     return found
-
-
-def failure(family: TextToSpeech, request: Request) -> str:
-    (response,) = family.generate([request])
-    assert response.output is None
-    return response.failure.message
 
 
 def same(wave: np.ndarray, expected: torch.Tensor) -> None:
@@ -136,10 +125,10 @@ def test_noise_and_rate_of_vits(vits_folder):
 
 
 def test_a_text_without_a_letter_the_model_knows_fails(vits):
-    assert "no letter" in failure(vits, ask("12 34!"))
-    assert "empty" in failure(vits, ask("  \n"))
+    assert "no letter" in failure(vits, ask("12 34!")).message
+    assert "empty" in failure(vits, ask("  \n")).message
     sound = Request("x", (Text("hi"), Audio(load=bytes)), "audio")
-    assert "reads text alone, got audio" in failure(vits, sound)
+    assert "reads text alone, got audio" in failure(vits, sound).message
 
 
 def test_a_model_of_several_speakers_wants_one_named(tmp_path):
@@ -189,7 +178,9 @@ def test_speecht5_says_what_transformers_says(speecht5_folder):
     wave, rate = spoken(family, [ask("a dog", "first"), request])["x"]
     assert rate == 16_000
     same(wave, expected)
-    assert "63 tokens, the model reads at most 60" in failure(family, ask("over " * 12 + "x"))
+    assert (
+        "63 tokens, the model reads at most 60" in failure(family, ask("over " * 12 + "x")).message
+    )
 
 
 def test_speecht5_needs_a_voice_of_its_own_size(speecht5_folder, tmp_path):
@@ -251,7 +242,10 @@ def test_bark_says_what_transformers_says(bark_folder, voice):
 
 def test_bark_refuses_what_it_would_cut_and_voices_it_has_not(bark_folder):
     long = "the cat sat " * 6
-    assert "18 tokens, the model reads at most 16" in failure(open_family(bark_folder), ask(long))
+    assert (
+        "18 tokens, the model reads at most 16"
+        in failure(open_family(bark_folder), ask(long)).message
+    )
     with pytest.raises(UsageError, match=r"voice=v2/bass: no preset of .* \(it has v2/alto\)"):
         open_family(bark_folder, voice="v2/bass")
 

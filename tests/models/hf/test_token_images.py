@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ transformers = pytest.importorskip("transformers")
 Pillow = pytest.importorskip("PIL.Image")
 
 from models.hf import tiny_images as tiny  # noqa: E402
+from models.hf.asking import opened_family, outputs  # noqa: E402
 
 from mio_eval.errors import UsageError  # noqa: E402
-from mio_eval.models.hf.checkpoint import read_checkpoint  # noqa: E402
 from mio_eval.models.hf.family import Checkpoint, LoadOptions  # noqa: E402
 from mio_eval.models.hf.settings import request_seed  # noqa: E402
 from mio_eval.models.hf.text_to_image import TokenImages  # noqa: E402
@@ -29,12 +30,7 @@ TASK = {
     "num_beams": 1,
 }
 
-
-def open_family(folder: Path, **extra: str) -> TokenImages:
-    checkpoint = read_checkpoint(str(folder), None)
-    family = TokenImages(checkpoint, LoadOptions(device="cpu", extra=extra))
-    family.load()
-    return family
+open_family = partial(opened_family, TokenImages)
 
 
 def ask(text: str, name: str = "x", **settings) -> Request:
@@ -42,11 +38,10 @@ def ask(text: str, name: str = "x", **settings) -> Request:
 
 
 def drawn(family, requests) -> dict[str, np.ndarray]:
-    found = {}
-    for response in family.generate(requests):
-        assert response.failure is None, response.failure
-        found[response.sample_id] = np.asarray(Pillow.open(io.BytesIO(response.output.read())))
-    return found
+    return {
+        name: np.asarray(Pillow.open(io.BytesIO(output.read())))
+        for name, output in outputs(family, requests).items()
+    }
 
 
 @pytest.fixture(scope="module")

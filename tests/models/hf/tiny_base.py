@@ -6,14 +6,14 @@ that what a model says depends on what it sees.
 
 # ruff: noqa: S106  # tokens of text, not of access
 
+# tokens of text, not of access
+
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from mio_eval.compat import import_torchvision
-
-import_torchvision()  # before transformers
+from models.hf.tiny_words import byte_level, numbered  # repairs torchvision first
 
 SIZE, PATCH = 28, 14  # of images, in pixels
 CHAT = (
@@ -41,16 +41,13 @@ def tokenizer(*special: str, bos: str | None = "<s>", **extra: str) -> Any:
 
     `extra` names special tokens as attributes: `image_token="<image>"`.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers.pre_tokenizers import ByteLevel
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     names = ["<s>", "</s>", "<pad>", "<unk>"]
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {name: index for index, name in enumerate([*names, *letters])}
-    raw = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
-    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    raw.decoder = decoders.ByteLevel()
+    vocabulary = numbered([*names, *sorted(ByteLevel.alphabet())])
+    raw = byte_level(vocabulary)
     if bos:
         raw.post_processor = TemplateProcessing(
             single=f"{bos} $A", pair=f"{bos} $A $B", special_tokens=[(bos, vocabulary[bos])]
@@ -104,27 +101,22 @@ def llama_text(vocabulary: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def clip(image_size: int = SIZE) -> dict[str, Any]:
+def vision(image_size: int = SIZE, **more: Any) -> dict[str, Any]:
+    """Return the sizes of a vision tower, and what else its configuration has."""
     return {
-        "model_type": "clip_vision_model",
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "image_size": image_size,
         "patch_size": PATCH,
-        "projection_dim": 32,
+        **more,
     }
 
 
-def siglip(image_size: int = SIZE) -> dict[str, Any]:
-    return {
-        "model_type": "siglip_vision_model",
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "image_size": image_size,
-        "patch_size": PATCH,
-        "vision_use_head": False,
-    }
+def clip() -> dict[str, Any]:
+    return vision(model_type="clip_vision_model", projection_dim=32)
+
+
+def siglip() -> dict[str, Any]:
+    return vision(model_type="siglip_vision_model", vision_use_head=False)

@@ -6,25 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from models.hf.tiny_base import (
-    PATCH,
     SIZE,
-    clip,
     llama_text,
     save,
     tokenizer,
+    vision,
 )
-
-
-def _blip_vision(kind: str) -> dict[str, Any]:
-    return {
-        "model_type": kind,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "image_size": SIZE,
-        "patch_size": PATCH,
-    }
 
 
 def _qformer(kind: str, vocabulary: int) -> dict[str, Any]:
@@ -66,7 +53,7 @@ def blip2(folder: Path) -> Path:
         "pad_token_id": 2,
     }
     config = Blip2Config(
-        vision_config=_blip_vision("blip_2_vision_model"),
+        vision_config=vision(model_type="blip_2_vision_model"),
         qformer_config=_qformer("blip_2_qformer", len(tok)),
         text_config=opt,
         num_query_tokens=4,
@@ -92,7 +79,7 @@ def instructblip(folder: Path) -> Path:
     )
     tok = processor.tokenizer
     config = InstructBlipConfig(
-        vision_config=_blip_vision("instructblip_vision_model"),
+        vision_config=vision(model_type="instructblip_vision_model"),
         qformer_config=_qformer("instructblip_qformer", len(words)),
         text_config=llama_text(len(tok)),
         num_query_tokens=4,
@@ -127,6 +114,5 @@ def kosmos2(folder: Path) -> Path:
         "eos_token_id": 1,
         "pad_token_id": 2,
     }
-    vision = {k: v for k, v in clip().items() if k not in ("model_type", "projection_dim")}
-    config = Kosmos2Config(text_config=text, vision_config=vision, latent_query_num=64)
+    config = Kosmos2Config(text_config=text, vision_config=vision(), latent_query_num=64)
     return save(folder, Kosmos2ForConditionalGeneration(config), processor)

@@ -1,17 +1,15 @@
 """Text-to-image models of random weights: the real classes, as small as they go."""
 
 # ruff: noqa: S106  (special tokens are no passwords)
+
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
-
-from mio_eval.compat import import_torchvision
-
-import_torchvision()  # diffusers and transformers import it where it is installed
+from models.hf.tiny_words import byte_letters, word_level, write_vocabulary
 
 CHATS = (
     "{% for message in messages %}{% for part in message['content'] %}"
@@ -21,14 +19,10 @@ CHATS = (
 
 def clip_tokenizer(folder: Path, length: int = 77) -> transformers.CLIPTokenizer:
     """CLIP's tokenizer, a token a letter."""
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    letters = list(bytes_to_unicode().values())
+    letters = byte_letters()
     words = [*letters, *(letter + "</w>" for letter in letters)]
     words += ["<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
-    vocabulary.write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    vocabulary, merges = write_vocabulary(folder, words), folder / "merges.txt"
     merges.write_text("#version: 0.2\n")
     return transformers.CLIPTokenizer(
         str(vocabulary), str(merges), model_max_length=length, pad_token="<|endoftext|>"
@@ -149,20 +143,10 @@ def write_flux(folder: Path) -> Path:
         FluxPipeline,
         FluxTransformer2DModel,
     )
-    from tokenizers import Tokenizer, models, pre_tokenizers
 
     torch.manual_seed(0)
     tokenizer = clip_tokenizer(folder / "words")
-    words = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", "a", "b", "cat"])}
-    inner = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    t5 = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        model_max_length=512,
-    )
+    t5 = word_level(["<pad>", "</s>", "<unk>", "a", "b", "cat"], model_max_length=512)
     FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=AutoencoderKL(
@@ -180,7 +164,7 @@ def write_flux(folder: Path) -> Path:
         tokenizer=tokenizer,
         text_encoder_2=transformers.T5EncoderModel(
             transformers.T5Config(
-                vocab_size=len(words), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2
+                vocab_size=len(t5), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2
             )
         ),
         tokenizer_2=t5,
@@ -200,22 +184,31 @@ def write_flux(folder: Path) -> Path:
 
 
 def word_tokenizer(words: list[str], **special: str) -> transformers.PreTrainedTokenizerFast:
-    """A token a word; what is unknown is <unk>."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    known = {word: i for i, word in enumerate(dict.fromkeys(["<unk>", *words]))}
-    inner = Tokenizer(models.WordLevel(known, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        unk_token="<unk>",
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        extra_special_tokens=special,
-    )
+    """A token a word; what is unknown is <unk>; `special` names some, as image_token."""
+    tokenizer = word_level(["<unk>", *words], bos_token="<s>", extra_special_tokens=special)
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+def ends(tokenizer: transformers.PreTrainedTokenizerFast) -> dict[str, int]:
+    """Return the special tokens that configurations of models repeat."""
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return {name: getattr(tokenizer, name) for name in names}
+
+
+def token_llm(tokenizer: transformers.PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Return the sizes of a language model that writes an image token by token."""
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 128,
+        "initializer_range": 0.5,
+        **ends(tokenizer),
+    }
 
 
 def write_janus(folder: Path) -> Path:
@@ -229,19 +222,7 @@ def write_janus(folder: Path) -> Path:
     )
     eye = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 6}
     eye |= {"patch_size": 2, "projection_dim": 16, "num_image_tokens": 9, "mlp_ratio": 1.0}
-    text = transformers.LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-        initializer_range=0.5,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    text = transformers.LlamaConfig(**token_llm(tokenizer))
     codes = {"embed_dim": 4, "num_embeddings": 32, "latent_channels": 8, "base_channels": 32}
     codes |= {"channel_multiplier": [1, 1], "num_res_blocks": 1, "image_token_embed_dim": 16}
     codes |= {"projection_dim": 16, "num_hidden_layers": 1, "initializer_range": 0.5}
@@ -254,9 +235,7 @@ def write_janus(folder: Path) -> Path:
     torch.manual_seed(0)
     model = transformers.JanusForConditionalGeneration(config)
     model.generation_config = transformers.GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **ends(tokenizer),
         guidance_scale=5,
         boi_token_id=tokenizer.convert_tokens_to_ids("<boi>"),
         generation_kwargs={"boi_token_id": tokenizer.convert_tokens_to_ids("<boi>")},
@@ -286,18 +265,8 @@ def write_emu3(folder: Path) -> Path:
     )
     vocabulary = tokenizer.get_vocab()
     text = transformers.Emu3TextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
+        **token_llm(tokenizer),
         attention_dropout=0.0,
-        initializer_range=0.5,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
     )
     codes = transformers.Emu3VQVAEConfig(
@@ -314,12 +283,7 @@ def write_emu3(folder: Path) -> Path:
     model = transformers.Emu3ForConditionalGeneration(
         transformers.Emu3Config(text_config=text, vq_config=codes, vocabulary_map=vocabulary)
     )
-    model.generation_config = transformers.GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        guidance_scale=3.0,
-    )
+    model.generation_config = transformers.GenerationConfig(**ends(tokenizer), guidance_scale=3.0)
     model.save_pretrained(folder)
     transformers.Emu3Processor(
         transformers.Emu3ImageProcessor(min_pixels=16, max_pixels=4096), tokenizer

@@ -2,6 +2,8 @@
 
 # ruff: noqa: S106  # tokens of text, not of access
 
+# tokens of text, not of access
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,6 +17,7 @@ from models.hf.tiny_base import (
     save,
     siglip,
     tokenizer,
+    vision,
 )
 
 
@@ -148,10 +151,7 @@ def idefics2(folder: Path) -> Path:
     )
     tok = processor.tokenizer
     config = Idefics2Config(
-        vision_config={
-            "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "image_size": 4 * SIZE, "patch_size": PATCH,
-        },
+        vision_config=vision(4 * SIZE),
         perceiver_config={
             "hidden_size": 32, "resampler_n_latents": 4, "resampler_depth": 2,
             "resampler_n_heads": 4, "resampler_head_dim": 8, "num_key_value_heads": 2,
@@ -190,13 +190,32 @@ def smolvlm(folder: Path) -> Path:
         chat_template=chat_template(image="<image>", video="<video>"),
     )
     config = SmolVLMConfig(
-        vision_config={
-            "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "image_size": 2 * SIZE, "patch_size": PATCH,
-        },
+        vision_config=vision(2 * SIZE),
         text_config=llama_text(len(tok)),
         image_token_id=tok.convert_tokens_to_ids("<image>"),
         scale_factor=2,
         pad_token_id=2,
     )  # fmt: skip
     return save(folder, SmolVLMForConditionalGeneration(config), processor)
+
+
+def paligemma(folder: Path) -> Path:
+    from transformers import (
+        PaliGemmaConfig,
+        PaliGemmaForConditionalGeneration,
+        PaliGemmaProcessor,
+        SiglipImageProcessor,
+    )
+
+    images = SiglipImageProcessor(size={"height": SIZE, "width": SIZE})
+    images.image_seq_length = (SIZE // PATCH) ** 2
+    processor = PaliGemmaProcessor(images, tokenizer("<image>"))
+    tok = processor.tokenizer
+    config = PaliGemmaConfig(
+        vision_config=siglip(),
+        text_config={**llama_text(len(tok)), "model_type": "gemma", "head_dim": 8},
+        image_token_index=tok.convert_tokens_to_ids("<image>"),
+        projection_dim=32,
+        hidden_size=32,
+    )
+    return save(folder, PaliGemmaForConditionalGeneration(config), processor)

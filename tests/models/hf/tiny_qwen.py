@@ -2,6 +2,8 @@
 
 # ruff: noqa: S106  # tokens of text, not of access
 
+# tokens of text, not of access
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,18 +1,24 @@
 """Speech models of random weights: the real classes, as small as they go."""
 
 # ruff: noqa: S106  (special tokens are no passwords)
+
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
-
-from mio_eval.compat import import_torchvision
-
-import_torchvision()  # transformers imports it where it is installed
+from models.hf.tiny_words import (
+    byte_letters,
+    byte_level,
+    numbered,
+    train_pieces,
+    write_vocabulary,
+)
 
 RATE = 16_000
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"]
@@ -26,19 +32,25 @@ def tone(seconds: float, number: int = 0, rate: int = RATE) -> np.ndarray:
     return (0.3 * wave + 0.05 * rng.standard_normal(at.size)).astype(np.float32)
 
 
-def write_whisper(folder: Path, *, multilingual: bool = True) -> Path:
-    """Whisper, with a byte-level tokenizer and Whisper's special tokens."""
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
+def write_whisper(
+    folder: Path, languages: Sequence[str] = ("en", "fr"), length: int = 24, **generation: Any
+) -> Path:
+    """Whisper, with a byte-level tokenizer and Whisper's special tokens.
 
-    vocabulary = {letter: index for index, letter in enumerate(bytes_to_unicode().values())}
-    languages = ["en", "fr"] if multilingual else []
+    Args:
+        folder: where it is written, as the hub's folders are.
+        languages: that it knows by name; without any it is one for English only.
+        length: tokens that it can write at most, the start among them.
+        generation: further settings of its generation configuration.
+    """
     special = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{name}|>" for name in languages)]
     special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>"]
     special += ["<|nospeech|>", "<|notimestamps|>"]
     special += [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
-    tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[])
+    tokenizer = transformers.WhisperTokenizer(vocab=numbered(byte_letters()), merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": special})
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in special}
+    assert len(set(ids.values())) == len(special)
     end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
     config = transformers.WhisperConfig(
         vocab_size=len(tokenizer),
@@ -49,7 +61,7 @@ def write_whisper(folder: Path, *, multilingual: bool = True) -> Path:
         decoder_attention_heads=2,
         encoder_ffn_dim=32,
         decoder_ffn_dim=32,
-        max_target_positions=24,
+        max_target_positions=length,
         init_std=0.4,
         pad_token_id=end,
         bos_token_id=end,
@@ -61,7 +73,7 @@ def write_whisper(folder: Path, *, multilingual: bool = True) -> Path:
     torch.manual_seed(3)
     model = transformers.WhisperForConditionalGeneration(config)
     model.generation_config = transformers.GenerationConfig(
-        is_multilingual=multilingual,
+        is_multilingual=bool(languages),
         lang_to_id={f"<|{name}|>": ids[f"<|{name}|>"] for name in languages},
         task_to_id={name: ids[f"<|{name}|>"] for name in ("translate", "transcribe")},
         no_timestamps_token_id=ids["<|notimestamps|>"],
@@ -70,6 +82,7 @@ def write_whisper(folder: Path, *, multilingual: bool = True) -> Path:
         pad_token_id=end,
         bos_token_id=end,
         eos_token_id=end,
+        **generation,
     )
     model.save_pretrained(folder)
     extractor = transformers.WhisperFeatureExtractor(feature_size=80)
@@ -77,28 +90,30 @@ def write_whisper(folder: Path, *, multilingual: bool = True) -> Path:
     return folder
 
 
+def _ctc_sizes(masked: bool) -> dict[str, Any]:
+    return {
+        "vocab_size": len(LETTERS),
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "conv_dim": (8,) * 7,
+        "num_conv_pos_embeddings": 8,
+        "num_conv_pos_embedding_groups": 2,
+        "feat_extract_norm": "layer" if masked else "group",
+        "do_stable_layer_norm": masked,
+        "initializer_range": 0.4,
+    }
+
+
 def write_ctc(folder: Path, kind: str = "Wav2Vec2", *, masked: bool = True) -> Path:
     """A wav2vec 2.0, HuBERT or WavLM with a CTC head: large (layer norm, mask) or base."""
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = folder / "vocab.json"
-    vocabulary.write_text(json.dumps({letter: i for i, letter in enumerate(LETTERS)}))
-    transformers.Wav2Vec2CTCTokenizer(str(vocabulary)).save_pretrained(folder)
+    transformers.Wav2Vec2CTCTokenizer(str(write_vocabulary(folder, LETTERS))).save_pretrained(
+        folder
+    )
     transformers.Wav2Vec2FeatureExtractor(
         do_normalize=True, return_attention_mask=masked
     ).save_pretrained(folder)
-    config = getattr(transformers, f"{kind}Config")(
-        vocab_size=len(LETTERS),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="layer" if masked else "group",
-        do_stable_layer_norm=masked,
-        initializer_range=0.4,
-    )
+    config = getattr(transformers, f"{kind}Config")(**_ctc_sizes(masked), num_hidden_layers=2)
     torch.manual_seed(0)
     getattr(transformers, f"{kind}ForCTC")(config).save_pretrained(folder)
     return folder
@@ -110,8 +125,8 @@ def write_mms(folder: Path) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     alphabets = {
-        "eng": {letter: i for i, letter in enumerate(LETTERS)},
-        "fra": {letter: i for i, letter in enumerate([*LETTERS[:5], *"ÀÂÇÉÈÊËÎÏÔÙ"])},
+        "eng": numbered(LETTERS),
+        "fra": numbered([*LETTERS[:5], *"ÀÂÇÉÈÊËÎÏÔÙ"]),
     }
     vocabulary = folder / "vocab.json"
     vocabulary.write_text(json.dumps(alphabets))
@@ -120,18 +135,7 @@ def write_mms(folder: Path) -> Path:
         do_normalize=True, return_attention_mask=True
     ).save_pretrained(folder)
     config = transformers.Wav2Vec2Config(
-        vocab_size=len(LETTERS),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="layer",
-        do_stable_layer_norm=True,
-        adapter_attn_dim=4,
-        initializer_range=0.4,
+        **_ctc_sizes(masked=True), num_hidden_layers=1, adapter_attn_dim=4
     )
     torch.manual_seed(0)
     model = transformers.Wav2Vec2ForCTC(config)
@@ -150,17 +154,12 @@ def write_mms(folder: Path) -> Path:
 
 def write_moonshine(folder: Path) -> Path:
     """Moonshine, with a tokenizer of bytes."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
-    for letter in bytes_to_unicode().values():
-        vocabulary[letter] = len(vocabulary)
-    inner = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
+    vocabulary = numbered(["<unk>", "<s>", "</s>", *byte_letters()])
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+        tokenizer_object=byte_level(vocabulary),
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
     ).save_pretrained(folder)
     transformers.Wav2Vec2FeatureExtractor(
         do_normalize=False, return_attention_mask=True
@@ -184,23 +183,12 @@ def write_speech_to_text(folder: Path) -> Path:
     """Speech2Text, with a sentencepiece model trained on the spot."""
     import sentencepiece
 
-    folder.mkdir(parents=True, exist_ok=True)
-    text = folder / "text.txt"
-    text.write_text("the cat sat on the mat\na dog ran by the lake\n" * 50)
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(text),
-        model_prefix=str(folder / "sentencepiece.bpe"),
-        vocab_size=40,
-        model_type="bpe",
-        minloglevel=2,
-    )
-    pieces = sentencepiece.SentencePieceProcessor(
-        model_file=str(folder / "sentencepiece.bpe.model")
-    )
+    text = "the cat sat on the mat\na dog ran by the lake\n" * 50
+    trained = train_pieces(folder, "sentencepiece.bpe", text, vocab_size=40, model_type="bpe")
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(trained))
     words = ["<s>", "<pad>", "</s>", "<unk>", *(pieces.id_to_piece(i) for i in range(3, 40))]
-    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
     transformers.Speech2TextTokenizer(
-        str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model")
+        str(write_vocabulary(folder, words)), str(trained)
     ).save_pretrained(folder)
     transformers.Speech2TextFeatureExtractor().save_pretrained(folder)
     config = transformers.Speech2TextConfig(

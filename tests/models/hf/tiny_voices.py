@@ -1,6 +1,7 @@
 """Text-to-speech models of random weights: the real classes, as small as they go."""
 
 # ruff: noqa: S106  (special tokens are no passwords)
+
 from __future__ import annotations
 
 import json
@@ -9,19 +10,22 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-
-from mio_eval.compat import import_torchvision
-
-import_torchvision()  # transformers imports it where it is installed
+from models.hf.tiny_words import train_pieces, write_vocabulary
 
 LETTERS = "_ abcdefghijklmnopqrstuvwxyz'-"
+UPSAMPLING = {  # from frames to a wave, as HiFi-GAN does it
+    "sampling_rate": 16_000,
+    "upsample_initial_channel": 16,
+    "upsample_rates": [4, 4],
+    "upsample_kernel_sizes": [8, 8],
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1, 3]],
+}
 
 
 def write_vits(folder: Path, speakers: int = 1, **tokenizer: bool) -> Path:
     """VITS in the manner of MMS: letters, no phonemes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = folder / "vocab.json"
-    vocabulary.write_text(json.dumps({letter: i for i, letter in enumerate(LETTERS)}))
+    vocabulary = write_vocabulary(folder, LETTERS)
     settings = {"phonemize": False, "normalize": True, "add_blank": True} | tokenizer
     transformers.VitsTokenizer(
         str(vocabulary), pad_token="_", unk_token=" ", language="eng", **settings
@@ -40,14 +44,9 @@ def write_vits(folder: Path, speakers: int = 1, **tokenizer: bool) -> Path:
         prior_encoder_num_wavenet_layers=1,
         posterior_encoder_num_wavenet_layers=1,
         depth_separable_num_layers=1,
-        upsample_initial_channel=16,
-        upsample_rates=[4, 4],
-        upsample_kernel_sizes=[8, 8],
-        resblock_kernel_sizes=[3],
-        resblock_dilation_sizes=[[1, 3]],
         num_speakers=speakers,
         speaker_embedding_size=4 if speakers > 1 else 0,
-        sampling_rate=16_000,
+        **UPSAMPLING,
     )
     torch.manual_seed(0)
     transformers.VitsModel(config).save_pretrained(folder)
@@ -56,14 +55,10 @@ def write_vits(folder: Path, speakers: int = 1, **tokenizer: bool) -> Path:
 
 def write_speecht5(folder: Path) -> Path:
     """SpeechT5 with a sentencepiece model of letters; its vocoder lies in `folder/vocoder`."""
-    import sentencepiece
-
-    folder.mkdir(parents=True, exist_ok=True)
-    text = folder / "text.txt"
-    text.write_text("the quick brown fox jumps over the lazy dog\n" * 20)
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(text),
-        model_prefix=str(folder / "spm_char"),
+    trained = train_pieces(
+        folder,
+        "spm_char",
+        "the quick brown fox jumps over the lazy dog\n" * 20,
         vocab_size=32,
         model_type="char",
         bos_id=0,
@@ -71,9 +66,8 @@ def write_speecht5(folder: Path) -> Path:
         eos_id=2,
         unk_id=3,
         hard_vocab_limit=False,
-        minloglevel=2,
     )
-    tokenizer = transformers.SpeechT5Tokenizer(str(folder / "spm_char.model"))
+    tokenizer = transformers.SpeechT5Tokenizer(str(trained))
     tokenizer.save_pretrained(folder)
     config = transformers.SpeechT5Config(
         vocab_size=len(tokenizer),
@@ -94,14 +88,7 @@ def write_speecht5(folder: Path) -> Path:
     torch.manual_seed(0)
     transformers.SpeechT5ForTextToSpeech(config).save_pretrained(folder)
     vocoder = transformers.SpeechT5HifiGanConfig(
-        model_in_dim=8,
-        sampling_rate=16_000,
-        upsample_initial_channel=16,
-        upsample_rates=[4, 4],
-        upsample_kernel_sizes=[8, 8],
-        resblock_kernel_sizes=[3],
-        resblock_dilation_sizes=[[1, 3]],
-        initializer_range=0.2,
+        model_in_dim=8, initializer_range=0.2, **UPSAMPLING
     )
     transformers.SpeechT5HifiGan(vocoder).save_pretrained(folder / "vocoder")
     np.save(folder / "voice.npy", np.random.default_rng(0).standard_normal(12).astype(np.float32))

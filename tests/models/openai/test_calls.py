@@ -17,7 +17,8 @@ from models.openai.faulty_server import FaultyServer, picture, tone
 from PIL import Image as Pillow
 
 from mio_eval.errors import UsageError
-from mio_eval.models.openai.calls import make_call
+from mio_eval.models.hf import settings as generation
+from mio_eval.models.openai.calls import make_call, not_sent
 from mio_eval.models.openai.options import Options, parse_options
 from mio_eval.types import Audio, Image, Modality, Part, Request, Text, Video
 
@@ -143,6 +144,46 @@ def test_settings_become_parameters() -> None:
     assert "seed" not in body(Text("x"), settings=greedy, seed="off")
     sent = body(Text("x"), settings=greedy, temperature="0.3", max_tokens="999")
     assert (sent["temperature"], sent["max_tokens"]) == (0.3, 999)
+
+
+def test_one_stop_string_is_not_taken_apart() -> None:
+    assert body(Text("x"), settings={"stop": "</s>"})["stop"] == ["</s>"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "temperature"),
+    [
+        ({}, 0.0),
+        ({"temperature": 0.7}, 0.7),
+        ({"temperature": 0.7, "do_sample": False}, 0.0),
+        ({"temperature": 0, "do_sample": True}, 0.0),
+        ({"do_sample": True}, 1.0),
+    ],
+)
+def test_whether_is_sampled_is_decided_as_by_other_backends(
+    settings: dict[str, Any], temperature: float
+) -> None:
+    assert generation.arguments(settings)["do_sample"] == (temperature > 0)
+    assert body(Text("x"), settings=settings)["temperature"] == temperature
+    request = Request("1", (Audio(load=tone, name="x.wav"),), "text", settings)
+    call = make_call(request, options(api="transcriptions"))
+    assert float(call.form["temperature"]) == temperature
+
+
+def test_what_the_api_cannot_take_is_told() -> None:
+    asked = {
+        **{"do_sample": True, "temperature": 1.0, "top_p": 0.7, "num_beams": 1, "top_k": 50},
+        **{"min_p": 0.1, "length_penalty": 2.0, "repetition_penalty": 1.15, "frames": "uniform:8"},
+    }
+
+    def told(settings: dict[str, Any], **given: str) -> list[str]:
+        return [line.partition("=")[0] for line in not_sent("chat", settings, options(**given))]
+
+    assert told(asked) == ["repetition_penalty", "length_penalty", "top_k", "min_p"]
+    assert told({**asked, "do_sample": False}, extensions="on") == ["length_penalty"]
+    assert "top_p" in told(asked, temperature="server")
+    assert "frames" in told(asked, video="file")
+    assert told({"num_beams": 5}) == ["num_beams"]
 
 
 def test_openais_own_service_has_a_name_of_its_own_for_the_limit(

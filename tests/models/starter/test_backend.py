@@ -223,13 +223,22 @@ def test_only_what_a_task_needs_is_loaded(monkeypatch, inputs, output, loaded):
 def test_the_identity_names_every_weight_and_no_other(monkeypatch):
     before = Starter().identity().to_json()
     assert set(before["extra"]) == {
-        *("whisper-tiny.en", "efficientnet-lite0", "face-gan", "smollm2-135m-instruct")
+        *("whisper-tiny.en", "efficientnet-lite0", "face-gan", "smollm2-135m-instruct", "versions")
     }
     assert "gan-face-generate==1.1.1" in before["revision"]
     assert "hibari-tts==" in before["revision"]
     more = {**assets.ASSETS, "other": assets.ASSETS["face-gan"]}
     monkeypatch.setattr(backend, "ASSETS", more)
     assert Starter().identity().to_json() == before
+
+
+def test_the_identity_follows_the_libraries_that_run_the_weights(monkeypatch):
+    """Int8 kernels of another release may hear another word: the cache must not mix them."""
+    before = Starter().identity().to_json()
+    monkeypatch.setattr(backend.metadata, "version", lambda package: "0")
+    after = Starter().identity().to_json()
+    assert set(after["extra"]["versions"].values()) == {"0"}
+    assert before["extra"]["versions"] != after["extra"]["versions"]
 
 
 def test_a_missing_package_is_named():

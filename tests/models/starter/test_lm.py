@@ -104,11 +104,16 @@ def test_an_empty_continuation_is_an_error(tiny):
         list(LanguageModel(*tiny).loglikelihood(requests([("a", "")])))
 
 
-def test_a_long_context_loses_its_beginning(tiny):
-    """As in lm-eval: the model sees the last tokens that it can take."""
-    pairs = [("A B C D " * 3000 + "the", " end")]
-    found = list(LanguageModel(*tiny).loglikelihood(requests(pairs)))
-    assert found[0].logprob == pytest.approx(theirs(*tiny, pairs)[0][0], abs=1e-3)
+def test_a_context_that_is_too_long_is_an_error_not_cut(tiny):
+    longest = tiny[0].config.max_position_embeddings
+    fits, over = " A" * (longest - 1), " A" * longest
+    (found,) = LanguageModel(*tiny).loglikelihood(requests([(fits, " B C")]))
+    assert found.tokens == 2
+    with pytest.raises(ValueError, match=f"{longest + 1} tokens.* nothing was cut"):
+        list(LanguageModel(*tiny).loglikelihood(requests([(over, " B C")])))
+    tiny[1].chat_template = "{{ messages[0]['content'] }}"
+    with pytest.raises(ValueError, match="nothing was cut"):
+        LanguageModel(*tiny).reply(fits)
 
 
 @pytest.fixture(scope="module")

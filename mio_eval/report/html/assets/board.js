@@ -105,7 +105,7 @@ function groupTable(board, group, entries) {
   ];
   const rows = sorted(board, group, entries).map((entry) => ({
     class: entry.kind,
-    cells: [name(entry), entry.model_size || "", ...used.map(([, i]) => cell(entry.cells[i])), from(entry)],
+    cells: [name(entry), entry.model_size || "", ...used.map(([, i]) => cell(entry.cells[i], group)), from(entry)],
   }));
   const said = (flag) => [h("span", { class: "tag warn", title: flag }, flag.split(":")[0]), foreign(flag.slice(flag.indexOf(":") + 1))];
   const title = h("h3", null, group.flags.length ? group.flags.map((flag) => h("div", null, said(flag))) : foreign(group.title));
@@ -117,11 +117,17 @@ function name(entry) {
   return entry.report ? h("a", { href: entry.report }, text) : text;
 }
 
-function cell(value) {
+// What the group's heading says of all its scores is not said again in every cell.
+function cell(value, group) {
   const text = value.rank === 1 ? h("strong", null, value.text) : value.rank === 2 ? h("u", null, value.text) : value.text;
   const parts = [text];
   if (value.interval) parts.push(" ", h("span", { class: "quiet below" }, value.interval));
-  for (const flag of value.flags) if (flag.startsWith("PARTIAL")) parts.push(" ", h("span", { class: "tag bad", title: flag }, "PARTIAL"));
+  const kind = (flag) => flag.split(":")[0];
+  const said = group.flags.map(kind);
+  for (const flag of value.flags) {
+    if (said.includes(kind(flag))) continue;
+    parts.push(" ", h("span", { class: kind(flag) === "PARTIAL" ? "tag bad" : "tag warn", title: flag }, kind(flag)));
+  }
   return h("span", { title: value.signature }, parts);
 }
 
