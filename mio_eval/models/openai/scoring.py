@@ -112,11 +112,11 @@ class ScoringOpenAI(OpenAI):
             whole = parse_json(body)
             choice = whole["choices"][0]
             data = choice.get("logprobs") or {}
-            count = _prompt_tokens(whole, len(data.get("tokens") or ()))
+            asked = parse_json(call.body)["prompt"]
+            count = _prompt_tokens(whole, [str(token) for token in data.get("tokens") or ()], asked)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             said = censor.message(str(error))
             raise Fault("BadResponse", f"no completion: {said}", retry=True) from error
-        asked = parse_json(call.body)["prompt"]
         if count < 1 or not str(choice.get("text")).startswith(asked):
             why = "it left out the prompt's log-probabilities"
             if call.api in self._succeeded:
@@ -166,13 +166,17 @@ def sum_up(scored: Scored, start: int) -> LoglikelihoodResponse:
     return LoglikelihoodResponse(math.fsum(known), greedy, tokens=len(known))
 
 
-def _prompt_tokens(data: Json, listed: int) -> int:
-    """Return how many of the listed tokens are the prompt's: all but the one that was generated.
+def _prompt_tokens(data: Json, tokens: Sequence[str], prompt: str) -> int:
+    """Return how many of the listed tokens are the prompt's: all, or all but the generated one.
 
-    0 when that disagrees with the number of prompt tokens the server states.
+    0 when that disagrees with the number of prompt tokens the server states; where it states none,
+    when the tokens do not spell the prompt.
     """
-    stated = read_usage(data.get("usage")).get("input_tokens", listed - 1)
-    return stated if stated in (listed - 1, listed) else 0
+    for count in (len(tokens) - 1, len(tokens)):
+        stated = read_usage(data.get("usage")).get("input_tokens")
+        if stated == count or (stated is None and "".join(tokens[:count]).endswith(prompt)):
+            return count
+    return 0
 
 
 def _number(value: Json) -> float | None:

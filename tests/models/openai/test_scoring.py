@@ -102,6 +102,43 @@ def test_answers_come_in_the_order_asked(server: FaultyServer, backend: Make) ->
         assert response.logprob == pytest.approx(by_hand(request.context, request.continuation))
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_without_usage_the_tokens_tell_the_prompt(
+    server: FaultyServer, backend: Make, listed: bool
+) -> None:
+    def answer(asked: Asked) -> dict[str, Any]:
+        data = echo(asked)
+        del data["usage"]
+        if not listed:  # the generated token
+            for values in data["choices"][0]["logprobs"].values():
+                del values[-1]
+        return data
+
+    server.answer = answer
+    (found,) = backend(api="completions").loglikelihood(
+        [LoglikelihoodRequest("The sky is", " blue")]
+    )
+    assert found.logprob == pytest.approx(by_hand("The sky is", " blue"), abs=1e-12)
+    assert found.tokens == 1
+
+
+def test_without_usage_tokens_that_spell_something_else_are_refused(
+    server: FaultyServer, backend: Make
+) -> None:
+    def answer(asked: Asked) -> dict[str, Any]:
+        data = echo(asked)
+        del data["usage"]
+        logprobs = data["choices"][0]["logprobs"]
+        logprobs["tokens"] = ["?" for _ in logprobs["tokens"]]
+        return data
+
+    server.answer = answer
+    with pytest.raises(UsageError, match="cannot score given text"):
+        list(
+            backend(api="completions").loglikelihood([LoglikelihoodRequest("The sky is", " blue")])
+        )
+
+
 def test_a_server_that_ignores_echo_is_found_out(server: FaultyServer, backend: Make) -> None:
     """llama.cpp answers with the new token alone."""
     server.answer = lambda asked: {"choices": [{"text": " end", "logprobs": {"content": []}}]}
