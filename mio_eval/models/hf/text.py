@@ -148,14 +148,13 @@ class TextFamily(Family):
         stops = generation.stops(request.settings)
         with torch.inference_mode():
             tokens = self.new_tokens(inputs, arguments, stops, processors)
-        texts = self.decode(tokens)
-        return [
-            (
-                cut(text, stops, strips=self.strips),
-                {"prompt_tokens": length, "new_tokens": self._count(row)},
-            )
-            for text, row, length in zip(texts, tokens.tolist(), lengths, strict=True)
-        ]
+        found: list[tuple[str, dict[str, int]] | Failure] = []
+        for text, row, length in zip(self.decode(tokens), tokens.tolist(), lengths, strict=True):
+            usage = {"prompt_tokens": length, "new_tokens": self._count(row)}
+            if self._cut_off(row, arguments["max_new_tokens"]) and not stopped(text, stops):
+                usage["cut_off"] = 1
+            found.append((cut(text, stops, strips=self.strips), usage))
+        return found
 
     @property
     def generator(self) -> Any:
@@ -254,6 +253,17 @@ class TextFamily(Family):
         while end and row[end - 1] == pad:
             end -= 1
         return end
+
+    def _cut_off(self, row: Sequence[int], room: int) -> bool:
+        """Tell whether an answer ended for want of room, not by itself."""
+        ends = self.generator.generation_config.eos_token_id
+        known = ends if isinstance(ends, list | tuple) else [ends]
+        return self._count(row) >= room and row[self._count(row) - 1] not in known
+
+
+def stopped(text: str, stops: Sequence[str]) -> bool:
+    """Tell whether a text holds a stop string."""
+    return any(stop in text for stop in stops)
 
 
 def sampled_beams(arguments: Mapping[str, Json]) -> bool:
