@@ -332,7 +332,7 @@ def make_score(metric: Metric, rows: Rows, tally: Tally, primary: bool) -> Score
         elif interval.clusters < _FEW_CLUSTERS:
             notes.append(f"interval from {interval.clusters} clusters only")
         if low is not None and low == high:
-            notes.append("the interval has no width: resampling finds no spread")
+            notes.append("interval without width: every resample gives this value")
         note = "; ".join(filter(None, notes))
     fewest, most = tally.references
     references = str(fewest) if fewest == most else f"{fewest}-{most}"

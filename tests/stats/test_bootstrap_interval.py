@@ -167,12 +167,22 @@ def test_order_of_samples_does_not_matter_bit_for_bit(name):
 
 def test_few_clusters_are_noted():
     metric = get_metric("wer")
-    rows = Rows(
-        ids=["a", "b", "c"], clusters=["x", "y", "y"], blocks=[np.array([[1.0, 0, 0, 4]] * 3)]
-    )
+    counts = np.array([[1.0, 0, 0, 4], [3.0, 0, 0, 4], [0.0, 0, 0, 4]])
+    rows = Rows(ids=["a", "b", "c"], clusters=["x", "y", "y"], blocks=[counts])
     score = make_score(metric, rows, Tally(expected=3), primary=True)
     assert score.note == "interval from 2 clusters only"
     rows.clusters = ["x", "x", "x"]
     assert make_score(metric, rows, Tally(expected=3), primary=True).note == (
         "no interval: a single cluster"
     )
+
+
+@pytest.mark.parametrize("right", [1.0, 0.0])
+def test_an_interval_without_width_is_noted(right):
+    """Twelve of twelve right does not mean that no answer will ever be wrong."""
+    metric = get_metric("acc")
+    names = [f"s{i}" for i in range(12)]
+    rows = Rows(ids=names, clusters=names, blocks=[np.array([[right, 1.0]] * 12)])
+    score = make_score(metric, rows, Tally(expected=12), primary=True)
+    assert score.ci_low == score.value == score.ci_high == 100 * right
+    assert score.note == "interval without width: every resample gives this value"
