@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from result import Clock, report
+from result import Clock, peak_mb, report
 
 from mio_eval.data import librispeech
 from mio_eval.engine import Options, evaluate
@@ -52,18 +51,14 @@ class Watch(Silent):
     """Notes memory and time at the course's events."""
 
     def __init__(self) -> None:
-        self.start_mb = _peak()
+        self.start_mb = peak_mb()
         self.begun = time.perf_counter()
         self.seen: dict[str, Any] = {}
 
     def event(self, name: str, /, **facts: Any) -> None:
         if name in ("generated", "finished"):
-            self.seen[f"{name}_mb"] = _peak() - self.start_mb
+            self.seen[f"{name}_mb"] = peak_mb() - self.start_mb
             self.seen[f"{name}_seconds"] = time.perf_counter() - self.begun
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in kB
 
 
 def main(mode: str, folder: Path, runs: Path) -> None:

@@ -51,7 +51,7 @@ def run(*command: str, env: dict[str, str] | None = None) -> Measured:
     result: dict[str, Any] = {}
     if lines and lines[-1].startswith("{"):
         result = json.loads(lines[-1])
-    return Measured(result, seconds, max(peak, result.get("maxrss_mb", 0.0)))
+    return Measured(result, seconds, max(peak, result.get("peak_mb", 0.0)))
 
 
 def script(name: str, *arguments: str, env: dict[str, str] | None = None) -> Measured:

@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from ..types import Json
 
@@ -81,16 +82,26 @@ class Meter:
 def peak_memory() -> Json:
     """Return the process's peak memory in bytes, and the accelerator's if torch is in use."""
     found: dict[str, int] = {}
-    try:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        found["process"] = peak if sys.platform == "darwin" else 1024 * peak
-    except ImportError:  # no such module on Windows
-        pass
+    if (process := process_peak()) is not None:
+        found["process"] = process
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         found["accelerator"] = max(
             torch.cuda.max_memory_allocated(i) for i in range(torch.cuda.device_count())
         )
     return found
+
+
+def process_peak() -> int | None:
+    """Return the most memory in bytes that this process ever held; None where nothing tells."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    try:
+        import resource
+    except ImportError:  # no such module on Windows
+        return None
+    # Not for Linux, where it also counts the process that started this one.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

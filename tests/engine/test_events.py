@@ -6,6 +6,8 @@ import json
 import os
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -227,3 +229,17 @@ def test_an_address_without_a_cluster_is_refused_at_once(world: World) -> None:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(UsageError, match=f"--address {address}: .*ray start --head"):
             world.evaluate(engine="ray", address=address)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's /proc")
+def test_peak_memory_is_of_the_process_alone() -> None:
+    """Linux's ru_maxrss of a new process begins with what its parent held."""
+    child = "from mio_eval.engine.meter import process_peak; print(process_peak())"
+    parent = (
+        "import subprocess, sys; held = bytearray(400 << 20); "
+        "sys.stdout.write(subprocess.check_output([sys.executable, '-c', sys.argv[1]], text=True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", parent, child], capture_output=True, text=True, check=True
+    )
+    assert 5 << 20 < int(done.stdout) < 300 << 20
