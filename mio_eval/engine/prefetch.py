@@ -21,6 +21,7 @@ R = TypeVar("R")
 
 LIMIT_BYTES = 1 << 30  # prepared media held at once
 LIMIT_COUNT = 256  # requests prepared ahead of their turn
+_QUICK, _SLOW = 0.02, 0.1  # seconds of a thread's work, below and above which it gets more or less
 _DEPTH = 8  # nesting that `size_of` follows
 _names = itertools.count(1)
 
@@ -69,6 +70,7 @@ class _Chunk(Generic[T, R]):
     finished: threading.Event
     took: Callable[[float], None]
     error: BaseException | None = None
+    seconds: float = 0.0
 
     def __call__(self) -> None:
         start = time.perf_counter()
@@ -78,7 +80,8 @@ class _Chunk(Generic[T, R]):
         except BaseException as error:
             self.error = error
         finally:
-            self.took(time.perf_counter() - start)
+            self.seconds = time.perf_counter() - start
+            self.took(self.seconds)
             self.finished.set()
 
 
@@ -87,29 +90,37 @@ def mapped_ahead(
     function: Callable[[T], R],
     items: Iterable[T],
     *,
-    ahead: int = 512,
-    chunk: int = 32,
+    ahead: int = 1024,
+    chunk: int = 256,
     took: Callable[[float], None] = lambda seconds: None,
 ) -> Generator[list[R], None, None]:
     """Yield function(item) for each item in order, some at a time, computed up to `ahead` before.
 
     An exception of the function comes out at its item's place. Items are read in the caller's
     thread. `took` is told the seconds spent in the function.
+
+    A thread gets one item at a time at first, more where they are quick, as handing over costs more
+    than some work. `chunk` items within 20 ms are so quick that the caller's thread does them.
     """
     waiting: deque[_Chunk[T, R]] = deque()
     source = iter(items)
-    held = 0
-    for size in itertools.chain((1, 1, 2, 4, 8, 16), itertools.repeat(chunk)):
-        part = list(itertools.islice(source, min(size, chunk)))
-        if not part:
-            break
+    held, size = 0, 1
+    while part := list(itertools.islice(source, size)):
         job = _Chunk(function, part, [], threading.Event(), took)
-        pool.submit(job)
+        if size < chunk:
+            pool.submit(job)
+        else:
+            job()
         waiting.append(job)
         held += len(part)
         while waiting and (waiting[0].finished.is_set() or held >= ahead):
-            held -= len(waiting[0].items)
-            yield from _results(waiting.popleft())
+            job = waiting.popleft()
+            held -= len(job.items)
+            yield from _results(job)
+            if job.seconds < _QUICK:
+                size = min(2 * size, chunk)
+            elif job.seconds > _SLOW:
+                size = max(1, size // 2)
     while waiting:
         yield from _results(waiting.popleft())
 

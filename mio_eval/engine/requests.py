@@ -28,10 +28,10 @@ def content_json(part: Part) -> Json:
 
 def sample_content(sample: Sample) -> str:
     """Hash what a sample is: its inputs' contents and its references, whatever the prompt."""
-    inputs = {name: content_json(part) for name, part in sorted(sample.inputs.items())}
+    inputs = {name: content_json(part) for name, part in sample.inputs.items()}
     content: dict[str, Json] = {"inputs": inputs, "references": list(sample.references)}
     if sample.targets:
-        content["targets"] = {n: content_json(part) for n, part in sorted(sample.targets.items())}
+        content["targets"] = {n: content_json(part) for n, part in sample.targets.items()}
     return digest(content)
 
 

@@ -23,7 +23,7 @@ from mio_eval.engine.score import Rows
 from mio_eval.verify import verify
 
 KILLS = 5  # in each of four rounds
-SLOW = "delay=0.03"
+SLOW = "delay=0.06"
 TASKS = ("captions", "speech")
 
 
