@@ -1,7 +1,7 @@
 """The append-only journal of a task: one JSON line a sample, torn at the end at most.
 
-A line is handed to the operating system before the next sample is taken, so a killed process
-loses nothing that was finished; `fsync` follows once a second, which bounds what a power cut takes.
+Lines are handed to the operating system before the next answers are taken, so a killed process
+loses no more than those of a batch that it had not yet written; `fsync` follows once a second, which bounds what a power cut takes.
 """
 
 from __future__ import annotations
