@@ -19,7 +19,7 @@ from mio_eval.engine.progress import Silent
 from mio_eval.models.base import Backend, ModelIdentity
 from mio_eval.types import Capability, Part, Request, Text
 
-STEPS = {"compute": 400_000, "empty": 0}
+STEPS = {"compute": 1_200_000, "empty": 0}
 COUNT = {"compute": 240, "empty": 5_000}
 
 

@@ -19,6 +19,7 @@ from engine.worlds import (
     wait_until,
 )
 
+from mio_eval.engine.rundir import RunDirectory
 from mio_eval.engine.score import Rows
 from mio_eval.verify import verify
 
@@ -88,15 +89,18 @@ def test_the_same_command_continues_after_kill_9(world: World, seed: int) -> Non
     assert read_run(run)["status"] == "complete"
     assert results_bytes(run) == results_bytes(whole.path)
     assert not verify(run).problems
+    again = RunDirectory(run)
+    again.lock()  # whoever writes next sweeps: the last kill may have come within the report
+    again.unlock()
     assert [path.name for path in run.rglob(".*")] == [".lock"], "temporary files left behind"
 
     started = world.started()
     keys = {name: r["key"] for task in TASKS for name, r in records_of(run, task).items()}
     assert set(keys) == set(started)
     for position, paid, cached in segments:
-        again = set(started[position:])
-        assert not again & paid
-        assert not {name for name in again if keys[name] in cached}
+        repeated = set(started[position:])
+        assert not repeated & paid
+        assert not {name for name in repeated if keys[name] in cached}
 
 
 def test_another_limit_batch_size_and_order_pay_for_nothing_twice(world: World) -> None:
