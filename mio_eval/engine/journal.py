@@ -1,7 +1,8 @@
 """The append-only journal of a task: one JSON line a sample, torn at the end at most.
 
 Lines are handed to the operating system before the next answers are taken, so a killed process
-loses no more than those of a batch that it had not yet written; `fsync` follows once a second, which bounds what a power cut takes.
+loses no more than those of a batch that it had not yet written; `fsync` follows once a second,
+which bounds what a power cut takes.
 """
 
 from __future__ import annotations
