@@ -78,6 +78,8 @@ class ResponseCache:
     def put_all(self, entries: Iterable[tuple[str, Json]]) -> None:
         """Record outputs under their keys, in one transaction; earlier records stay."""
         rows = [(bytes.fromhex(key), dumps(value)) for key, value in entries]
+        if not rows:
+            return  # not even the lock is asked for
         try:
             with self._lock:
                 self._database.execute("BEGIN IMMEDIATE")

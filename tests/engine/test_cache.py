@@ -162,6 +162,12 @@ def test_a_response_is_journalled_although_the_cache_refuses_it(
     assert not kept & set(world.started()[position:])
 
 
+def test_a_batch_that_failed_does_not_need_the_cache(tmp_path: Path) -> None:
+    cache = ResponseCache(tmp_path)
+    cache.close()  # any statement would now raise
+    cache.put_all([])
+
+
 def test_the_first_record_stays(tmp_path: Path) -> None:
     cache = ResponseCache(tmp_path)
     cache.put(KEY, {"output": {"text": "one"}})

@@ -172,8 +172,8 @@ def _prompt_tokens(data: Json, tokens: Sequence[str], prompt: str) -> int:
     0 when that disagrees with the number of prompt tokens the server states; where it states none,
     when the tokens do not spell the prompt.
     """
+    stated = read_usage(data.get("usage")).get("input_tokens")
     for count in (len(tokens) - 1, len(tokens)):
-        stated = read_usage(data.get("usage")).get("input_tokens")
         if stated == count or (stated is None and "".join(tokens[:count]).endswith(prompt)):
             return count
     return 0
