@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mio_eval.cli import main
+from mio_eval.engine.journal import read_journal
 from mio_eval.models import create_model
 from mio_eval.models.hf.checkpoint import read_checkpoint
 from mio_eval.models.hf.family import LoadOptions
-from mio_eval.types import Failure, Request, Text
+from mio_eval.types import Failure, Modality, Request, Text
 
 SETTINGS = {"max_new_tokens": 12, "num_beams": 1, "do_sample": False}
 ASKED = [Request(str(i), (Text(text),), "text", SETTINGS) for i, text in enumerate(("Hm", "Oh no"))]
@@ -51,3 +55,28 @@ def failure(family: Any, request: Request) -> Failure:
     (response,) = family.generate([request])
     assert response.output is None
     return response.failure
+
+
+def drawn_or_spoken(
+    folder: Path, task: str, out: Path, *arguments: str, limit: int = 2, **model_args: str
+) -> Iterator[tuple[Request, Path]]:
+    """Run a task that makes media through the command line, without judges.
+
+    Yields each sample's request, as far as a direct call needs it, and the file that was made.
+    """
+    given = {"pretrained": str(folder), "device": "cpu", **model_args}
+    with pytest.raises(SystemExit) as stopped:
+        main(
+            ["run", "--model", "hf", "--model-args", ",".join(f"{k}={v}" for k, v in given.items()),
+             "--tasks", task, "--data", "sample", "--limit", str(limit), "--out", str(out),
+             "--no-cache", *arguments]
+        )  # fmt: skip
+    assert stopped.value.code == 0
+    (journal,) = out.glob(f"*/{task}/samples.jsonl")
+    rows = list(read_journal(journal))
+    assert [row["error"] for row in rows] == [None] * limit
+    for row in rows:
+        text = Text("".join(part["text"] for part in row["prompt"]))
+        (name,) = (row["output"][kind] for kind in ("image", "audio") if kind in row["output"])
+        want: Modality = "image" if "image" in row["output"] else "audio"
+        yield Request(row["id"], (text,), want, key=row["key"]), journal.parents[1] / name

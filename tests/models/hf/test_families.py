@@ -18,6 +18,8 @@ pytest.importorskip("transformers")
 soundfile = pytest.importorskip("soundfile")
 
 from models.hf import direct  # noqa: E402
+from models.hf.asking import drawn_or_spoken  # noqa: E402
+from models.hf.tiny_speech import write_whisper  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
 
 from mio_eval.cli import main  # noqa: E402
@@ -26,7 +28,8 @@ from mio_eval.media import load_audio  # noqa: E402
 from mio_eval.media.frames import parse_policy  # noqa: E402
 from mio_eval.media.video import load_frames  # noqa: E402
 from mio_eval.models import create_model  # noqa: E402
-from mio_eval.shipped import sample_data  # noqa: E402
+from mio_eval.models.hf.settings import request_seed  # noqa: E402
+from mio_eval.shipped import sample_data, shipped  # noqa: E402
 from mio_eval.types import Audio, Request, Text, Video  # noqa: E402
 
 BEAMS = {"max_new_tokens": 16, "num_beams": 5, "do_sample": False}  # of the VQA tasks
@@ -226,3 +229,38 @@ def test_omni_answers_in_speech(checkpoint: Callable[[str], Path]) -> None:
     (other,) = backend.generate([Request("b", request.parts, "audio", request.settings)])
     assert isinstance(other.output, Audio)
     assert other.output.read() != response.output.read()
+
+
+def test_omni_speaks_in_a_whole_run(
+    checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the task's settings only the length is another: 3,000 tokens take long."""
+    task = (shipped("tasks") / "vctk_tts.yaml").read_text(encoding="utf-8")
+    task = task.replace("name: vctk_tts", "name: short_tts")
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "short_tts.yaml").write_text(
+        task.replace("max_new_tokens: 3000", "max_new_tokens: 8"), encoding="utf-8"
+    )
+    monkeypatch.setenv("MIO_EVAL_TASKS", str(tmp_path / "tasks"))
+    folder = checkpoint("qwen2_5_omni")
+    model, processor = direct.load(folder)
+    judge = write_whisper(tmp_path / "judge")
+    made = drawn_or_spoken(
+        folder, "short_tts", tmp_path / "runs", "--judge",
+        f"asr=hf/{judge}", "--judge", "speaker=none", talker_max_new_tokens="12",
+    )  # fmt: skip
+    for asked, path in made:
+        content = [{"type": "text", "text": asked.parts[0].text}]
+        inputs = direct.chat_inputs(processor, content)
+        torch.manual_seed(request_seed(asked))
+        with torch.no_grad():
+            _, want = model.generate(
+                **inputs, generation_mode="audio", speaker=next(iter(model.speaker_map)),
+                thinker_max_new_tokens=8, thinker_do_sample=True, thinker_top_p=0.7,
+                thinker_top_k=0, thinker_repetition_penalty=1.15, talker_max_new_tokens=12,
+            )  # fmt: skip
+        wave, rate = soundfile.read(path)
+        assert rate == 24_000
+        assert torch.allclose(
+            torch.from_numpy(wave), want.reshape(-1).double().clamp(-1, 1), atol=1 / 32768
+        )

@@ -15,7 +15,13 @@ diffusers = pytest.importorskip("diffusers")
 Pillow = pytest.importorskip("PIL.Image")
 
 from models.hf import tiny_images as tiny  # noqa: E402
-from models.hf.asking import failure, made_family, opened_family, outputs  # noqa: E402
+from models.hf.asking import (  # noqa: E402
+    drawn_or_spoken,
+    failure,
+    made_family,
+    opened_family,
+    outputs,
+)
 
 from mio_eval.errors import UsageError  # noqa: E402
 from mio_eval.models.base import OutOfMemory  # noqa: E402
@@ -250,3 +256,12 @@ def test_what_changes_an_image_is_in_the_identity(sd_folder):
     extras = [{}, {"height": "24"}, {"negative_prompt": "a"}, {"long_prompts": "truncate"}]
     said = {json.dumps(make(sd_folder, **extra).identity(), sort_keys=True) for extra in extras}
     assert len(said) == 4
+
+
+@pytest.mark.parametrize("kind", ["sdxl", "flux"])
+def test_a_whole_run_draws_what_diffusers_draws(kind, request, tmp_path):
+    folder = request.getfixturevalue(f"{kind}_folder")
+    judges = ("--judge", "clip=none", "--judge", "aesthetic=none")
+    size = {name: str(value) for name, value in SMALL.items()}
+    for asked, path in drawn_or_spoken(folder, "coco_t2i", tmp_path, *judges, **size):
+        np.testing.assert_array_equal(np.asarray(Pillow.open(path)), direct(folder, asked))

@@ -16,7 +16,14 @@ transformers = pytest.importorskip("transformers")
 soundfile = pytest.importorskip("soundfile")
 
 from models.hf import tiny_voices as tiny  # noqa: E402
-from models.hf.asking import failure, made_family, opened_family, outputs  # noqa: E402
+from models.hf.asking import (  # noqa: E402
+    drawn_or_spoken,
+    failure,
+    made_family,
+    opened_family,
+    outputs,
+)
+from models.hf.tiny_speech import write_whisper  # noqa: E402
 
 from mio_eval.errors import UsageError  # noqa: E402
 from mio_eval.models.base import OutOfMemory  # noqa: E402
@@ -163,17 +170,20 @@ def speecht5(folder: Path, voice: Path | None = None, **extra: str) -> dict[str,
     }
 
 
+def direct_speecht5(folder: Path, request: Request) -> torch.Tensor:
+    model = transformers.SpeechT5ForTextToSpeech.from_pretrained(folder).eval()
+    vocoder = transformers.SpeechT5HifiGan.from_pretrained(folder / "vocoder").eval()
+    tokenizer = transformers.SpeechT5Tokenizer.from_pretrained(folder)
+    voice = torch.from_numpy(np.load(folder / "voice.npy"))[None]
+    torch.manual_seed(request_seed(request))
+    inputs = tokenizer(request.parts[0].text, return_tensors="pt")
+    with torch.no_grad():
+        return model.generate_speech(inputs.input_ids, voice, vocoder=vocoder)
+
+
 def test_speecht5_says_what_transformers_says(speecht5_folder):
     request = ask("the quick fox")
-    model = transformers.SpeechT5ForTextToSpeech.from_pretrained(speecht5_folder).eval()
-    vocoder = transformers.SpeechT5HifiGan.from_pretrained(speecht5_folder / "vocoder").eval()
-    tokenizer = transformers.SpeechT5Tokenizer.from_pretrained(speecht5_folder)
-    voice = torch.from_numpy(np.load(speecht5_folder / "voice.npy"))[None]
-    torch.manual_seed(request_seed(request))
-    with torch.no_grad():
-        expected = model.generate_speech(
-            tokenizer("the quick fox", return_tensors="pt").input_ids, voice, vocoder=vocoder
-        )
+    expected = direct_speecht5(speecht5_folder, request)
     family = open_family(speecht5_folder, **speecht5(speecht5_folder))
     wave, rate = spoken(family, [ask("a dog", "first"), request])["x"]
     assert rate == 16_000
@@ -224,16 +234,20 @@ def test_a_voice_is_never_unpickled(tmp_path, monkeypatch):
         read_vector(Path("v.txt"), 3)
 
 
+def direct_bark(folder: Path, request: Request, preset: str | None = None) -> torch.Tensor:
+    model = transformers.BarkModel.from_pretrained(folder).eval()
+    processor = transformers.BarkProcessor.from_pretrained(folder)
+    inputs = processor(request.parts[0].text, voice_preset=preset, max_length=16)
+    torch.manual_seed(request_seed(request))
+    with torch.no_grad():
+        return model.generate(**inputs)[0]
+
+
 @pytest.mark.parametrize("voice", ["", "v2/alto", "alto.npz"])
 def test_bark_says_what_transformers_says(bark_folder, voice):
     request = ask("the cat sat")
     preset = str(bark_folder / voice) if voice.endswith(".npz") else voice or None
-    model = transformers.BarkModel.from_pretrained(bark_folder).eval()
-    processor = transformers.BarkProcessor.from_pretrained(bark_folder)
-    inputs = processor("the cat sat", voice_preset=preset, max_length=16)
-    torch.manual_seed(request_seed(request))
-    with torch.no_grad():
-        expected = model.generate(**inputs)[0]
+    expected = direct_bark(bark_folder, request, preset)
     family = open_family(bark_folder, **({"voice": preset} if preset else {}))
     wave, rate = spoken(family, [ask("a dog ran", "first"), request])["x"]
     assert rate == 24_000
@@ -311,3 +325,14 @@ def test_strange_samples_fail():
     loud = soundfile.read(io.BytesIO(wav_file(np.array([[2.0, -3.0, 0.5]]), 8000).read()))
     np.testing.assert_allclose(loud[0], [1, -1, 0.5], atol=2 * STEP)
     assert loud[1] == 8000
+
+
+@pytest.mark.parametrize("kind", ["speecht5", "bark"])
+def test_a_whole_run_says_what_transformers_says(kind, request, tmp_path):
+    folder = request.getfixturevalue(f"{kind}_folder")
+    judges = ("--judge", f"asr=hf/{write_whisper(tmp_path / 'judge')}", "--judge", "speaker=none")
+    extra = speecht5(folder) if kind == "speecht5" else {}
+    direct = direct_speecht5 if kind == "speecht5" else direct_bark
+    for asked, path in drawn_or_spoken(folder, "vctk_tts", tmp_path / "runs", *judges, **extra):
+        wave, _ = soundfile.read(path)
+        same(wave, direct(folder, asked))

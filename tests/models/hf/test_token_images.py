@@ -14,7 +14,7 @@ transformers = pytest.importorskip("transformers")
 Pillow = pytest.importorskip("PIL.Image")
 
 from models.hf import tiny_images as tiny  # noqa: E402
-from models.hf.asking import opened_family, outputs  # noqa: E402
+from models.hf.asking import drawn_or_spoken, opened_family, outputs  # noqa: E402
 
 from mio_eval.errors import UsageError  # noqa: E402
 from mio_eval.models.hf.family import Checkpoint, LoadOptions  # noqa: E402
@@ -221,3 +221,15 @@ def test_one_checkpoint_draws_and_answers_in_words(kind, request, tmp_path):
     assert found["words"].output.text == expected
     assert Capability(frozenset({"text"}), "image") in family.capabilities
     assert any(can.covers(("image", "text"), "text") for can in family.capabilities)
+
+
+@pytest.mark.parametrize("kind", ["janus", "emu3"])
+def test_a_whole_run_draws_what_transformers_draws(kind, request, tmp_path):
+    folder = request.getfixturevalue(f"{kind}_folder")
+    direct, extra = {
+        "janus": (direct_janus, {}),
+        "emu3": (direct_emu3, {"image_area": "256"}),
+    }[kind]
+    judges = ("--judge", "clip=none", "--judge", "aesthetic=none")
+    for asked, path in drawn_or_spoken(folder, "coco_t2i", tmp_path, *judges, **extra):
+        np.testing.assert_array_equal(np.asarray(Pillow.open(path)), direct(folder, asked))
